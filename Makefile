@@ -1,0 +1,50 @@
+# `make demo` and `make test` need nothing but make and Python 3.11 or newer.
+
+PYTHON ?= python3.11
+VENV ?= .venv
+BIN := $(VENV)/bin
+DONE := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: install
+install: $(DONE) ## Make the virtual environment and install Cuvee into it
+
+# torch first and pinned, so that pip takes exactly that build and no other.
+$(DONE): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	touch $@
+
+.PHONY: demo
+demo: $(DONE) ## Search the bundled parents for a child that beats them all
+	$(BIN)/cuvee demo $(DEMO_OPTIONS)
+
+.PHONY: test
+test: $(DONE) ## Run the tests
+	$(BIN)/pytest $(TEST_OPTIONS)
+
+.PHONY: check
+check: $(DONE) ## Lint, formatting, types and the rooms' import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(DONE) ## Format the sources
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: faults
+faults: $(DONE) ## Run every fault test, the long ones too
+	$(BIN)/pytest tests/faults --long $(TEST_OPTIONS)
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

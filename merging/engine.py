@@ -1,0 +1,97 @@
+"""Many children, one after another, in the memory of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import AutoModelForCausalLM
+from transformers.utils import logging
+
+from merging.checkpoint import open_parent
+from merging.errors import CheckpointError, NonFiniteError
+from merging.merger import Merger
+from merging.recipe import Recipe
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class MergeEngine:
+    """Mapped parents and one resident model, whose weights become those of each child in turn.
+
+    The resident has the architecture of the first of `parents` (by name in recipes: folder).
+    Memory is that of one model, in `dtype`, and of a few copies of its largest tensor: the
+    parents lie in files that processes share. A child is computed in float32 and depends on its
+    recipe alone, never on what was merged before.
+
+    Raises CheckpointError if a folder is no checkpoint of the resident's kind.
+    """
+
+    def __init__(
+        self, parents: Mapping[str, Path], *, device: str = "cpu", dtype: str = "float32"
+    ) -> None:
+        if not parents:
+            raise CheckpointError("an engine needs at least one parent")
+        self._parents = {name: open_parent(folder) for name, folder in parents.items()}
+        self._like = next(iter(self._parents))
+        first = self._parents[self._like].info
+        with _without_progress_bars():
+            model: Any = AutoModelForCausalLM.from_pretrained(
+                first.path,
+                dtype=getattr(torch, dtype),
+                local_files_only=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
+        self._model: PreTrainedModel = model.to(device).eval().requires_grad_(False)
+        self._device = device
+        # Tied weights come once; their other names follow.
+        self._targets: dict[str, Tensor] = dict(self._model.named_parameters())
+        for name in self._targets:
+            if name not in first.tensors:
+                raise CheckpointError(f"{first.path}: the model has a tensor {name!r}, it has not")
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The resident: the child of the last `merge`, before any the first parent."""
+        return self._model
+
+    @torch.no_grad()
+    def merge(self, recipe: Recipe) -> PreTrainedModel:
+        """Make the resident the child of `recipe`, in place, and return it.
+
+        Raises RecipeError, with the resident as it was, or NonFiniteError, with the resident in
+        no use until the next merge.
+        """
+        merger = Merger(recipe, self._parents, like=self._like, device=self._device)
+        for name, target in self._targets.items():
+            target.copy_(merger.tensor(name))
+        check_finite(self._targets)
+        return self._model
+
+
+def check_finite(tensors: Mapping[str, Tensor]) -> None:
+    """Raise NonFiniteError, naming the first tensor with NaN or infinity in it."""
+    # One look at the sums spares a mask a tensor. A sum can overflow where no entry does.
+    sums = torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors.values()])
+    if not bool(sums.isfinite().all()):
+        for name, tensor in tensors.items():
+            if not bool(tensor.isfinite().all()):
+                raise NonFiniteError(f"the merged tensor {name!r} holds NaN or infinity")
+
+
+@contextmanager
+def _without_progress_bars() -> Iterator[None]:
+    switch: Any = logging
+    shown = switch.is_progress_bar_enabled()
+    switch.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            switch.enable_progress_bar()
