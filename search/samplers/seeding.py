@@ -1,0 +1,19 @@
+"""Random numbers that are a function of the job's seed and a trial number, and of nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def generator(seed: int, number: int) -> np.random.Generator:
+    """The generator of trial `number` of a job: independent of every other trial's.
+
+    A spawn key, and no sum, so that trial 1 of seed 2 is not trial 2 of seed 1.
+    """
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(number,))
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+def small_seed(seed: int, number: int) -> int:
+    """A seed of 32 bits for libraries that make generators of their own."""
+    return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])

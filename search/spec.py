@@ -1,0 +1,285 @@
+"""The search spec: what a user asks for, as data that is checked where it enters.
+
+`SearchSpec.from_yaml` and `SearchSpec.parse` report every field that is wrong at once. What needs
+facts about the models themselves is checked by `check_spec`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from search.errors import FieldError, SpecError
+from search.spec_checks import ModelShape, check_spec, contradictions, schema_errors
+from search.yaml_text import load_plain_yaml
+
+__all__ = [
+    "Baselines",
+    "Budget",
+    "CmaesSettings",
+    "DensityRange",
+    "GeneRange",
+    "ModelRef",
+    "ModelShape",
+    "ParameterSpaceSpec",
+    "RandomSettings",
+    "SamplerSettings",
+    "SearchSpec",
+    "Select",
+    "Stage",
+    "TaskEntry",
+    "TpeSettings",
+    "check_spec",
+]
+
+JobName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
+# No dot and no plus: `stage.best` names a recipe, and `maths+ja` an average.
+Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
+# Printable, without blanks at either end. Where it may lead is for the reader of models to say.
+Reference = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
+TensorFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+PerGroup = Annotated[tuple[float, ...], Field(min_length=1, max_length=10_000)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelRef(_Part):
+    """A model: a folder under the models folder, or a Hugging Face repository at a revision."""
+
+    ref: Reference
+    revision: Reference | None = None
+
+
+class TaskEntry(_Part):
+    """A benchmark, its metric, and its share in the fitness (a weighted mean)."""
+
+    task: Reference
+    metric: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")] = "exact_match"
+    weight: float = Field(default=1.0, gt=0)
+
+
+class Select(_Part):
+    """How many finalists are scored again on the select split, where the winner is fixed."""
+
+    top_k: int = Field(default=10, ge=1, le=100)
+
+
+def _scalar_or_list(value: object) -> str:
+    return "<list>" if isinstance(value, list | tuple) else "<number>"
+
+
+def _number_or_range(value: object) -> str:
+    return "<range>" if isinstance(value, dict | GeneRange) else "<number>"
+
+
+class GeneRange(_Part):
+    """Bounds of a kind of gene, and where the search starts: `low <= initial <= high`.
+
+    `initial` is one number, or one number per gene group of a parent: the layer groups from the
+    bottom up, in each the module groups in their order and then the rest, then the embeddings.
+    """
+
+    low: float
+    high: float
+    initial: Annotated[
+        Annotated[float, Tag("<number>")] | Annotated[PerGroup, Tag("<list>")],
+        Discriminator(_scalar_or_list),
+    ]
+
+    @field_validator("initial")
+    @classmethod
+    def _inside(
+        cls, value: float | tuple[float, ...], info: ValidationInfo
+    ) -> float | tuple[float, ...]:
+        # Bounds that are wrong themselves are missing here, and reported already.
+        if {"low", "high"} <= info.data.keys():
+            low, high = info.data["low"], info.data["high"]
+            for start in value if isinstance(value, tuple) else (value,):
+                if not low <= start <= high:
+                    raise ValueError(f"{start:g} lies outside {low:g} to {high:g}")
+        return value
+
+    @field_validator("high")
+    @classmethod
+    def _ordered(cls, value: float, info: ValidationInfo) -> float:
+        low = info.data.get("low")
+        if low is not None and not low < value:
+            raise ValueError(f"must be greater than low, which is {low:g}")
+        return value
+
+
+class DensityRange(GeneRange):
+    """Bounds of the fraction of a task vector's entries that is kept."""
+
+    low: float = Field(gt=0, lt=1)
+    high: float = Field(gt=0, le=1)
+
+
+class ParameterSpaceSpec(_Part):
+    """Merge in parameter space: weights (and densities) by parent, layer group and module group.
+
+    Layer groups cut the blocks into runs of near-equal length. With `module_groups`, every layer
+    group has genes for each of them (a filter is a part of tensor names) and for the rest.
+    `embeddings` gives all tensors outside the blocks a gene of their own.
+    A range that is left out is the default of `search.ranges`.
+    """
+
+    kind: Literal["parameter"]
+    method: str
+    base: str | None = None
+    parents: tuple[str, ...] = Field(min_length=1, max_length=32)
+    layer_groups: int = Field(default=1, ge=1, le=1000)
+    module_groups: tuple[TensorFilter, ...] = Field(default=(), max_length=16)
+    embeddings: bool = True
+    weight: GeneRange | None = None
+    density: (
+        Annotated[
+            Annotated[DensityRange, Tag("<range>")]
+            | Annotated[float, Field(gt=0, le=1), Tag("<number>")],
+            Discriminator(_number_or_range),
+        ]
+        | None
+    ) = None
+    t: GeneRange | None = None
+
+    @property
+    def groups(self) -> int:
+        """Gene groups of one parent."""
+        per_layer_group = len(self.module_groups) + 1 if self.module_groups else 1
+        return self.layer_groups * per_layer_group + int(self.embeddings)
+
+
+class CmaesSettings(_Part):
+    """CMA-ES. `population` is 4 + floor(3 ln n) for n genes unless given.
+
+    `sigma` is the first standard deviation of a gene, in the gene's own unit; of a gene whose
+    range is narrower than 1 it is that fraction of the range. 1/6 is Sakana AI's choice.
+    """
+
+    kind: Literal["cmaes"]
+    population: int | None = Field(default=None, ge=3, le=1000)
+    sigma: float = Field(default=1 / 6, gt=0, le=10)
+
+
+class TpeSettings(_Part):
+    """Multivariate TPE; the first `startup` trials are uniform draws."""
+
+    kind: Literal["tpe"]
+    batch: int = Field(default=10, ge=1, le=1000)
+    startup: int = Field(default=20, ge=1, le=10_000)
+
+
+class RandomSettings(_Part):
+    """Uniform draws."""
+
+    kind: Literal["random"]
+    batch: int = Field(default=10, ge=1, le=1000)
+
+
+SamplerSettings = Annotated[
+    CmaesSettings | TpeSettings | RandomSettings, Field(discriminator="kind")
+]
+
+
+class Budget(_Part):
+    """What a stage may spend."""
+
+    trials: int = Field(ge=1, le=1_000_000)
+
+
+class Stage(_Part):
+    """One search: a space, a sampler over it, and a budget."""
+
+    name: Alias
+    space: ParameterSpaceSpec
+    sampler: SamplerSettings
+    budget: Budget
+
+
+class Baselines(_Part):
+    """What the winner is compared with on holdout, beside every parent.
+
+    `averages`: the mean of every subset of parents. `grid_step`: task arithmetic with one weight
+    a parent in 0, step, ..., 1; null for none.
+    """
+
+    averages: bool = True
+    grid_step: float | None = Field(default=0.2, gt=0, le=1)
+
+
+class SearchSpec(_Part):
+    """A search job.
+
+    `items` limits the search split to its first items, per task. `timeout_seconds` is the limit of
+    one evaluation. The seed stays below 2**53, so that JSON readers everywhere keep it exact.
+    """
+
+    name: JobName
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    models: dict[Alias, ModelRef] = Field(min_length=1, max_length=64)
+    tasks: tuple[TaskEntry, ...] = Field(min_length=1, max_length=64)
+    select: Select = Select()
+    stages: tuple[Stage, ...] = Field(min_length=1, max_length=16)
+    items: int | None = Field(default=None, ge=1)
+    timeout_seconds: float = Field(default=600.0, gt=0)
+    baselines: Baselines = Baselines()
+
+    @model_validator(mode="after")
+    def _consistent(self, info: ValidationInfo) -> SearchSpec:
+        found = contradictions(self)
+        if isinstance(info.context, _Collector):
+            info.context.errors += found
+        elif found:
+            raise ValueError("; ".join(str(error) for error in found))
+        return self
+
+    @classmethod
+    def from_yaml(cls, text: str) -> SearchSpec:
+        """A spec from YAML or JSON text. Raises SpecError naming every field that is wrong."""
+        return cls.parse(load_plain_yaml(text))
+
+    @classmethod
+    def parse(cls, data: object) -> SearchSpec:
+        """A spec from plain data. Raises SpecError naming every field that is wrong."""
+        if not isinstance(data, dict):
+            raise SpecError("", "a search spec is a mapping with name, models, tasks and stages")
+        collector = _Collector()
+        try:
+            spec = cls.model_validate(data, context=collector)
+        except ValidationError as error:
+            raise SpecError.of(schema_errors(error)) from error
+        if collector.errors:
+            raise SpecError.of(collector.errors)
+        return spec
+
+    def to_yaml(self) -> str:
+        """The spec as YAML, defaults written out; `from_yaml` reads it back to an equal spec."""
+        data = self.model_dump(mode="json")
+        return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """The JSON schema of a spec."""
+        return cls.model_json_schema()
+
+
+class _Collector:
+    """Carries what is wrong across fields out of validation, one entry per field."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []

@@ -1,0 +1,219 @@
+"""What can be wrong with a search spec beyond the type of one field, field by field."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from merging.catalogue import Method, methods
+from search.errors import FieldError
+from search.ranges import find_method, is_pairwise
+
+if TYPE_CHECKING:
+    from search.spec import GeneRange, ParameterSpaceSpec, SearchSpec
+
+BASELINE_LIMIT = 1000
+"""Averages, and grid points, that are scored at most; each grows exponentially with the parents."""
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What a search needs to know of a model: its blocks, and whether the output embedding is the
+    input embedding."""
+
+    num_layers: int
+    tied_embeddings: bool
+
+
+def check_spec(
+    spec: SearchSpec,
+    shapes: Mapping[str, ModelShape],
+    task_exists: Callable[[str], bool] = lambda _name: True,
+) -> list[FieldError]:
+    """What is wrong with a valid spec, given the models by alias and the tasks there are."""
+    errors = [
+        FieldError(f"tasks.{index}.task", f"there is no task {entry.task!r}")
+        for index, entry in enumerate(spec.tasks)
+        if not task_exists(entry.task)
+    ]
+    for index, stage in enumerate(spec.stages):
+        errors += _check_shapes(f"stages.{index}.space", stage.space, shapes)
+    return errors
+
+
+def contradictions(spec: SearchSpec) -> list[FieldError]:
+    """What is wrong between the fields of a spec, each of which is right by itself."""
+    errors = [*_repeated_tasks(spec), *_repeated_stages(spec)]
+    for index, stage in enumerate(spec.stages):
+        errors += _check_space(f"stages.{index}.space", stage.space, spec)
+    return errors or list(_too_many_baselines(spec))
+
+
+def schema_errors(error: ValidationError) -> list[FieldError]:
+    """Pydantic's errors, under the paths that a reader of the spec sees."""
+    entries = error.errors(include_url=False, include_input=False)
+    inner = {entry["loc"][:depth] for entry in entries for depth in range(len(entry["loc"]))}
+    return [
+        FieldError(_path(entry["loc"]), _sentence(entry))
+        for entry in entries
+        # A list whose entries are wrong is not reported as too short on top of that.
+        if not (entry["type"] == "too_short" and entry["loc"] in inner)
+    ]
+
+
+def _repeated_tasks(spec: SearchSpec) -> Iterator[FieldError]:
+    names = [entry.task for entry in spec.tasks]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield FieldError(f"tasks.{index}.task", f"the task {name!r} is listed twice")
+
+
+def _repeated_stages(spec: SearchSpec) -> Iterator[FieldError]:
+    names = [stage.name for stage in spec.stages]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield FieldError(f"stages.{index}.name", f"two stages are named {name!r}")
+
+
+def _check_space(path: str, space: ParameterSpaceSpec, spec: SearchSpec) -> Iterator[FieldError]:
+    for parent, count in Counter(space.parents).items():
+        if parent not in spec.models:
+            yield FieldError(f"{path}.parents", f"{parent!r} is not among the models")
+        if count > 1:
+            yield FieldError(f"{path}.parents", f"{parent!r} is listed {count} times")
+    if space.base is not None and space.base not in spec.models:
+        yield FieldError(f"{path}.base", f"{space.base!r} is not among the models")
+    for one, count in Counter(space.module_groups).items():
+        if count > 1:
+            yield FieldError(f"{path}.module_groups", f"{one!r} is listed {count} times")
+    method = find_method(space.method)
+    if method is None:
+        known = ", ".join(methods())
+        yield FieldError(f"{path}.method", f"unknown method {space.method!r}; there are: {known}")
+        return
+    yield from _check_roles(path, space, method)
+    yield from _check_ranges(path, space, method)
+
+
+def _check_roles(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
+    name = f"method {method.name!r}"
+    if is_pairwise(method):
+        if len(space.parents) != 2:
+            message = f"{name} takes exactly two parents, not {len(space.parents)}"
+            yield FieldError(f"{path}.parents", message)
+        if space.base is not None and space.base != space.parents[0]:
+            message = f"{name} starts from its first parent; leave base out, or name that parent"
+            yield FieldError(f"{path}.base", message)
+        return
+    if method.needs_base and space.base is None:
+        yield FieldError(f"{path}.base", f"{name} needs a base model")
+    if not method.needs_base and space.base is not None:
+        yield FieldError(f"{path}.base", f"{name} takes no base model")
+    if space.base in space.parents:
+        yield FieldError(f"{path}.parents", f"the base {space.base!r} cannot be a parent as well")
+    if len(space.parents) < method.min_parents:
+        yield FieldError(f"{path}.parents", f"{name} takes {method.min_parents} parents or more")
+    if method.max_parents is not None and len(space.parents) > method.max_parents:
+        yield FieldError(f"{path}.parents", f"{name} takes {method.max_parents} parents at most")
+
+
+def _check_ranges(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
+    given: dict[str, GeneRange | float | None] = {
+        "weight": space.weight,
+        "density": space.density,
+        "t": space.t,
+    }
+    if method.parameter("weight") is None and method.parameter("t") is None:
+        message = f"method {method.name!r} has neither a weight nor a t to search"
+        yield FieldError(f"{path}.method", message)
+        return
+    for name, value in given.items():
+        if value is None:
+            continue
+        parameter = method.parameter(name)
+        if parameter is None:
+            yield FieldError(f"{path}.{name}", f"method {method.name!r} has no {name}")
+        elif not isinstance(value, float):
+            yield from _check_range(f"{path}.{name}", space, value, (parameter.low, parameter.high))
+
+
+def _check_range(
+    path: str,
+    space: ParameterSpaceSpec,
+    value: GeneRange,
+    limits: tuple[float | None, float | None],
+) -> Iterator[FieldError]:
+    lowest, highest = limits
+    if lowest is not None and value.low < lowest:
+        yield FieldError(f"{path}.low", f"must be at least {lowest:g}")
+    if highest is not None and value.high > highest:
+        yield FieldError(f"{path}.high", f"must be at most {highest:g}")
+    if isinstance(value.initial, tuple) and len(value.initial) != space.groups:
+        message = (
+            f"the list has {len(value.initial)} numbers, but a parent has {space.groups} gene "
+            "groups"
+        )
+        yield FieldError(f"{path}.initial", message)
+
+
+def _too_many_baselines(spec: SearchSpec) -> Iterator[FieldError]:
+    step = spec.baselines.grid_step
+    parents = len({alias for stage in spec.stages for alias in stage.space.parents})
+    if spec.baselines.averages and 2 ** len(spec.models) > BASELINE_LIMIT:
+        message = f"{len(spec.models)} models have over {BASELINE_LIMIT} subsets; write false"
+        yield FieldError("baselines.averages", message)
+    if step is None:
+        return
+    if abs(round(1 / step) * step - 1) > 1e-9:
+        yield FieldError("baselines.grid_step", f"1 is not a multiple of {step:g}")
+    elif (round(1 / step) + 1) ** parents > BASELINE_LIMIT:
+        message = (
+            f"steps of {step:g} over {parents} parents are more than {BASELINE_LIMIT} points; "
+            "write a larger step, or null for no grid"
+        )
+        yield FieldError("baselines.grid_step", message)
+
+
+def _check_shapes(
+    path: str, space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]
+) -> Iterator[FieldError]:
+    aliases = [*space.parents, *([space.base] if space.base is not None else [])]
+    depths = {alias: shapes[alias].num_layers for alias in aliases if alias in shapes}
+    if len(set(depths.values())) > 1:
+        listed = ", ".join(f"{alias} {depth}" for alias, depth in depths.items())
+        yield FieldError(
+            f"{path}.parents", f"the models differ in their number of layers: {listed}"
+        )
+    elif depths and space.layer_groups > (fewest := min(depths.values())):
+        message = f"{space.layer_groups} groups, but the models have {fewest} layers"
+        yield FieldError(f"{path}.layer_groups", message)
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    """`stages.0.sampler.sigma`: without the tags of unions, which are no part of the document."""
+    kept: list[str] = []
+    for index, part in enumerate(location):
+        tagged = isinstance(part, str) and part.startswith("<")
+        chosen = index > 0 and location[index - 1] == "sampler" and index < len(location) - 1
+        # A mapping's bad key comes as (..., key, "[key]").
+        if not tagged and not chosen and part != "[key]":
+            kept.append(str(part))
+    return ".".join(kept)
+
+
+def _sentence(entry: ErrorDetails) -> str:
+    sentences = {
+        "extra_forbidden": "no such field",
+        "missing": "is required",
+        "too_short": "needs at least {min_length} entries",
+        "too_long": "takes at most {max_length} entries",
+    }
+    if entry["type"] in sentences:
+        return sentences[entry["type"]].format_map(entry.get("ctx", {}))
+    message = entry["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return message[:1].lower() + message[1:]
