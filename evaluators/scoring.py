@@ -1,0 +1,81 @@
+"""Scoring a model on a split of a task: item scores, never only a mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from evaluators.generation import generate, prepare
+from evaluators.task import Completion, Item, ItemScore, Split, Task
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """One value in [0, 1] an item, in item order, and counts of what went wrong.
+
+    An item may be counted several times: a truncated completion often has no answer either.
+    `tokens` counts generated tokens.
+    """
+
+    values: list[float]
+    truncated: int
+    no_answer: int
+    wrong_language: int
+    tokens: int
+
+
+class PreparedTask:
+    """A split of a task (its first `limit` items) tokenised for one tokenizer.
+
+    Prepared once, scored for every candidate; not to be shared by threads.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        split: Split,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        limit: int | None = None,
+    ) -> None:
+        self.task = task
+        self.split = split
+        self.items: tuple[Item, ...] = tuple(task.items(split))[:limit]
+        self._batches = prepare(self.items, tokenizer, task.generation)
+
+    def completions(self, model: PreTrainedModel) -> list[Completion]:
+        """What the model writes after each item's prompt, in item order."""
+        return generate(model, self._batches)
+
+    def item_scores(self, completions: Sequence[Completion]) -> list[ItemScore]:
+        """The score of each item's completion."""
+        return [
+            self.task.score(item, completion)
+            for item, completion in zip(self.items, completions, strict=True)
+        ]
+
+    def score(self, model: PreTrainedModel) -> SplitScores:
+        """Generate, score, and sum up.
+
+        Raises GenerationFailed when the model yields NaN.
+        """
+        completions = self.completions(model)
+        return summary(self.item_scores(completions), completions)
+
+
+def score(model: PreTrainedModel, prepared: PreparedTask) -> list[ItemScore]:
+    """Every item's score, in item order."""
+    return prepared.item_scores(prepared.completions(model))
+
+
+def summary(scores: Sequence[ItemScore], completions: Sequence[Completion]) -> SplitScores:
+    """Values and counts of scored completions."""
+    return SplitScores(
+        values=[item.value for item in scores],
+        truncated=sum(item.truncated for item in scores),
+        no_answer=sum(item.no_answer for item in scores),
+        wrong_language=sum(not item.language_ok for item in scores),
+        tokens=sum(completion.tokens for completion in completions),
+    )

@@ -1,0 +1,75 @@
+"""What a benchmark is: items, how an answer is generated, and how it is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+Split = Literal["search", "select", "holdout"]
+SPLITS: tuple[Split, ...] = ("search", "select", "holdout")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One benchmark question.
+
+    `id` is stable for ever: item scores of two trials are compared by it.
+    """
+
+    id: str
+    prompt: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class GenerationSettings:
+    """Greedy decoding until a stop string, an end token, or `max_new_tokens` tokens."""
+
+    max_new_tokens: int
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a model wrote after the prompt, cut before the first stop string.
+
+    `truncated` says that `max_new_tokens` ran out before the model ended by itself.
+    `tokens` counts the generated tokens, the ending one included.
+    """
+
+    text: str
+    truncated: bool
+    tokens: int
+
+
+@dataclass(frozen=True)
+class ItemScore:
+    """What one completion is worth.
+
+    `value` is the metric in [0, 1], language gate included; the other fields say why it is
+    what it is.
+    """
+
+    value: float
+    correct: bool
+    language_ok: bool
+    truncated: bool
+    no_answer: bool
+
+
+class Task(Protocol):
+    """A benchmark with three disjoint splits.
+
+    `items(split)` returns the same items in the same order for ever. `score` is pure.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def generation(self) -> GenerationSettings: ...
+
+    def items(self, split: Split) -> Sequence[Item]: ...
+
+    def score(self, item: Item, completion: Completion) -> ItemScore: ...

@@ -1,0 +1,129 @@
+"""The demo: the whole product once, over HTTP, on the bundled parents."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+import zoo
+from service.cli.watching import best_of_grid, follow_job, score_on
+from service.client import ApiError, Client
+from service.evaluations.schemas import EvaluationView
+from service.jobs.schemas import JobDetail
+
+_MODELS = Path(zoo.__file__).parent.parent
+_SPEC = _MODELS / "examples" / "japanese-maths.yaml"
+_START_SECONDS = 120.0
+_TOLERANCE = 0.005
+
+
+def run_demo(
+    console: Console, folder: Path | None, json_file: Path | None, spec: Path | None, workers: int
+) -> None:
+    """Serve, search, compare on holdout, export, load the export and score it again.
+
+    Raises ApiError when the job does not finish, or the export scores otherwise than its trial.
+    """
+    folder = folder or Path(tempfile.mkdtemp(prefix="cuvee-demo-"))
+    folder.mkdir(parents=True, exist_ok=True)
+    with _service(folder, workers, console) as address, Client(address) as client:
+        job = client.submit(spec or _SPEC)
+        console.print(f"Dashboard: {address}/jobs/{job.id}", soft_wrap=True)
+        ended = follow_job(console, client, job.id)
+        if ended.state != "finished":
+            raise ApiError([f"the job is {ended.state}: {ended.reason}"])
+        export = client.export(job.id)
+        console.print(f"Exported: {export.folder}", soft_wrap=True)
+        figures = _figures(ended, client.evaluations(job.id, split="holdout"))
+        figures["best"]["recipe_digest"] = client.best(job.id).recipe_digest
+    rescored = _rescore(Path(export.folder), figures["task"])
+    figures |= {"exported": export.folder, "rescored_accuracy": rescored}
+    recorded = figures["best"]["accuracy"]
+    console.print(
+        f"Loaded again with transformers: {rescored:.1%} on holdout, recorded {recorded:.1%}."
+    )
+    console.print(f"Look again: cuvee serve --data {folder} --models {_MODELS}", soft_wrap=True)
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    if abs(rescored - recorded) > _TOLERANCE:
+        raise ApiError(["the exported child does not score what its trial scored"])
+
+
+@contextmanager
+def _service(folder: Path, workers: int, console: Console) -> Iterator[str]:
+    """A service of its own process, as `cuvee serve` runs it, for the length of the block."""
+    announced = folder / "address"
+    announced.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    command += ["--data", str(folder), "--models", str(_MODELS), "--workers", str(workers)]
+    log_file = folder / "service.log"
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            with console.status("starting the service and its workers"):
+                deadline = time.monotonic() + _START_SECONDS
+                while not announced.exists():
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise ApiError([f"the service did not start; see {log_file}"])
+                    time.sleep(0.1)
+            yield announced.read_text().strip()
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+
+
+def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
+    task = job.spec["tasks"][0]["task"]
+
+    def figure(evaluation: EvaluationView) -> dict[str, float]:
+        score = score_on(evaluation, task)
+        return {"accuracy": score.accuracy, "low": score.low, "high": score.high}
+
+    def of_kind(kind: str) -> list[EvaluationView]:
+        return [entry for entry in holdout if entry.kind == kind]
+
+    best = of_kind("trial")[0]
+    averages = {entry.label: figure(entry) for entry in of_kind("average")}
+    members = {frozenset(label.split("+")): label for label in averages}
+    grid = best_of_grid(holdout, task)
+    parents = job.spec["stages"][-1]["space"]["parents"]
+    return {
+        "task": task,
+        "holdout_n": score_on(best, task).n,
+        "parents": [{"name": entry.label, **figure(entry)} for entry in of_kind("parent")],
+        "average": averages[members[frozenset(parents)]],
+        "averages": averages,
+        "uniform_grid_best": {**figure(grid), "weights": grid.label} if grid else None,
+        "best": {**figure(best), "trial": int(best.label)},
+        "trials": job.trials_total,
+        "search_seconds": job.search_seconds,
+    }
+
+
+def _rescore(folder: Path, task_name: str) -> float:
+    """Holdout accuracy of an exported folder, loaded with nothing but transformers."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging as transformers_logging
+
+    from evaluators.scoring import PreparedTask
+    from evaluators.tasks import load_task
+
+    torch.set_num_threads(1)
+    bars: Any = transformers_logging
+    bars.disable_progress_bar()
+    model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    model.eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    prepared = PreparedTask(load_task(task_name), "holdout", tokenizer)
+    values = prepared.score(model).values
+    return sum(values) / len(values)

@@ -1,0 +1,163 @@
+"""The commands of `cuvee`, each a few lines over the API's client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from service.client import ApiError, Client
+from service.errors import Refused
+from service.settings import Settings
+
+app = typer.Typer(
+    name="cuvee",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Search for model-merge recipes: submit a search, watch it, export the best child.",
+)
+console = Console()
+_errors = Console(stderr=True)
+
+Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
+_ADDRESS = "http://127.0.0.1:8642"
+JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
+
+
+@app.command()
+def serve(
+    data_dir: Annotated[
+        Path | None, typer.Option("--data", help="Folder of the database and the exports.")
+    ] = None,
+    models_dir: Annotated[
+        Path | None, typer.Option("--models", help="Folder that model references are relative to.")
+    ] = None,
+    tasks_dir: Annotated[
+        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
+    ] = None,
+    host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that evaluate candidates, one CPU each.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+) -> None:
+    """Run the service and its dashboard; unfinished jobs go on by themselves.
+
+    Every option is also an environment variable, CUVEE_DATA_DIR for --data and so on.
+    """
+    from service.server import serve as run
+
+    given: dict[str, Any] = {
+        "data_dir": data_dir,
+        "models_dir": models_dir,
+        "tasks_dir": tasks_dir,
+        "host": host,
+        "port": port,
+        "workers": workers,
+        "device": device,
+    }
+    settings = Settings(**{name: value for name, value in given.items() if value is not None})
+    with _explained():
+        run(settings, lambda address: console.print(f"Cuvee serves at {address}", soft_wrap=True))
+
+
+@app.command()
+def submit(
+    spec: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A SearchSpec, YAML.")],
+    url: Address = _ADDRESS,
+    follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+) -> None:
+    """Submit a search job and print its id."""
+    with _explained(), Client(url) as client:
+        job = client.submit(spec)
+        console.print(job.id)
+        if follow:
+            _watch(client, job.id)
+
+
+@app.command()
+def watch(job: JobId, url: Address = _ADDRESS) -> None:
+    """Follow a job to its end, then print how its winner compares."""
+    with _explained(), Client(url) as client:
+        _watch(client, job)
+
+
+@app.command("jobs")
+def list_jobs(url: Address = _ADDRESS) -> None:
+    """List the latest jobs."""
+    with _explained(), Client(url) as client:
+        table = Table("job", "name", "state", "trials", "best fitness")
+        for job in client.jobs():
+            done = job.trials_finished + job.trials_failed
+            best = f"{job.best.fitness:.3f}" if job.best else ""
+            table.add_row(job.id, job.name, job.state, f"{done}/{job.trials_total}", best)
+        console.print(table)
+
+
+@app.command()
+def cancel(job: JobId, url: Address = _ADDRESS) -> None:
+    """Stop a job; what it has scored stays."""
+    with _explained(), Client(url) as client:
+        console.print(client.cancel(job).state)
+
+
+@app.command()
+def export(
+    job: JobId,
+    trial: Annotated[
+        int | None, typer.Option(min=0, help="Which trial's child; default: the best.")
+    ] = None,
+    url: Address = _ADDRESS,
+) -> None:
+    """Write a child's checkpoint and print its folder."""
+    with _explained(), Client(url) as client:
+        console.print(client.export(job, trial).folder, soft_wrap=True)
+
+
+@app.command()
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to keep everything; default: a temporary folder.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Another spec to run.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that evaluate candidates.")] = 2,
+) -> None:
+    """Run the whole product once: search the bundled parents for a child that beats them all."""
+    from service.cli.demo import run_demo
+
+    with _explained():
+        run_demo(console, folder, json_file, spec, workers)
+
+
+def _watch(client: Client, job_id: str) -> None:
+    from service.cli.watching import follow_job
+
+    ended = follow_job(console, client, job_id)
+    if ended.state != "finished":
+        raise typer.Exit(1)
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """One clear line an error, and exit code 1; never a traceback for what a user can mend."""
+    try:
+        yield
+    except ApiError as error:
+        for line in error.lines:
+            _errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except (Refused, OSError) as error:
+        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error

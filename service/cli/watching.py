@@ -1,0 +1,111 @@
+"""Watching a job in a terminal: one live line while it runs, a table when it has ended."""
+
+from __future__ import annotations
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from service.client import ENDED, Client
+from service.evaluations.schemas import Accuracy, EvaluationView
+from service.jobs.schemas import JobDetail
+
+_POLL_SECONDS = 0.5
+_PHASES = {
+    "queued": "waiting for a worker",
+    "parents": "scoring the parents",
+    "search": "searching",
+    "select": "re-scoring the finalists",
+    "holdout": "scoring the winner, the parents and the baselines on holdout",
+    "ended": "done",
+}
+
+
+def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
+    """Show progress until the job ends; then print its result, and return it."""
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=None, note="")
+        while True:
+            job = client.job(job_id)
+            progress.update(
+                bar,
+                description=_PHASES[job.phase],
+                completed=job.trials_finished + job.trials_failed,
+                total=job.trials_total,
+                note=_note(job, client.evaluations(job_id, split="search", kind="parent")),
+            )
+            if job.state in ENDED:
+                break
+            time.sleep(_POLL_SECONDS)
+    if job.state == "finished":
+        console.print(holdout_table(job, client.evaluations(job_id, split="holdout")))
+    else:
+        console.print(f"the job is {job.state}" + (f": {job.reason}" if job.reason else ""))
+    return job
+
+
+def holdout_table(job: JobDetail, evaluations: list[EvaluationView]) -> Table:
+    """Winner, parents, averages and the best grid point on holdout, with 95 % intervals.
+
+    Of the uniform-weight grid only the point that did best on holdout is shown: choosing it there
+    favours the grid, never the winner.
+    """
+    task = job.spec["tasks"][0]["task"]
+    table = Table("", "accuracy", "95 % interval", "n", title=f"{task}, holdout")
+    for kind in ("parent", "average"):
+        for evaluation in evaluations:
+            if evaluation.kind == kind:
+                _add(table, f"{kind} {evaluation.label}", evaluation, task)
+    if grid := best_of_grid(evaluations, task):
+        _add(table, f"best uniform weights ({grid.label})", grid, task)
+    for evaluation in evaluations:
+        if evaluation.kind == "trial":
+            _add(table, f"best child (trial {evaluation.label})", evaluation, task, "bold green")
+    return table
+
+
+def best_of_grid(evaluations: list[EvaluationView], task: str) -> EvaluationView | None:
+    """The point of the uniform-weight grid with the highest accuracy, if there is a grid."""
+    grid = [entry for entry in evaluations if entry.kind == "grid" and entry.scores]
+    return max(grid, key=lambda entry: score_on(entry, task).accuracy, default=None)
+
+
+def score_on(evaluation: EvaluationView, task: str) -> Accuracy:
+    """The evaluation's accuracy on one task."""
+    return next(score for score in evaluation.scores if score.task == task)
+
+
+def _add(
+    table: Table, label: str, evaluation: EvaluationView, task: str, style: str | None = None
+) -> None:
+    if not evaluation.scores:
+        table.add_row(label, "failed", evaluation.reason or "", "", style=style)
+        return
+    score = score_on(evaluation, task)
+    interval = f"{score.low:.1%} – {score.high:.1%}"
+    table.add_row(label, f"{score.accuracy:.1%}", interval, str(score.n), style=style)
+
+
+def _note(job: JobDetail, parents: list[EvaluationView]) -> str:
+    parts = []
+    if job.best:
+        parts.append(f"best {job.best.fitness:.1%} (trial {job.best.trial})")
+    shown = [
+        f"{parent.label} {parent.scores[0].accuracy:.1%}" for parent in parents if parent.scores
+    ]
+    if shown:
+        parts.append("parents " + ", ".join(shown))
+    done = job.trials_finished + job.trials_failed
+    if job.phase == "search" and done:
+        left = job.search_seconds / done * (job.trials_total - done)
+        parts.append(f"about {left:.0f} s left")
+    return " · ".join(parts)

@@ -1,0 +1,199 @@
+"""A job's life, start to end, readable top to bottom: what must be evaluated, and what follows.
+
+A life is a generator. It yields steps: lists of evaluations that may run in any order, at the same
+time. It is resumed when all of a step is recorded. Everything it decides follows from the spec and
+the recorded log, so a life begun anew after a crash passes over what is recorded and goes on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+import structlog
+
+from evaluators.task import Split
+from merging.recipe import Recipe
+from search.baselines import average_recipes, grid_recipes, parent_recipe
+from search.finalists import finalists, winner
+from search.fitness import fitness
+from search.replay import LoggedTrial, replay
+from search.samplers import make_sampler
+from search.samplers.base import Outcome, Sampler
+from search.space import ParameterSpace
+from search.spec import ModelShape, SearchSpec, Stage
+from service.database import Database
+from service.evaluations import repository as evaluations
+from service.evaluations.repository import Recorded, Subject
+from service.jobs import repository as jobs
+from service.tables import Trial
+from service.trials import repository as trials
+from workers.work import Result
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Need:
+    """An evaluation that the job needs before it can go on."""
+
+    subject: Subject
+    split: Split
+    recipe: Recipe
+
+
+class Life:
+    """One job on its way: `steps()` says what to evaluate, `record` keeps each answer."""
+
+    def __init__(
+        self, database: Database, job_id: str, spec: SearchSpec, shapes: Mapping[str, ModelShape]
+    ) -> None:
+        self._database = database
+        self._job_id = job_id
+        self._spec = spec
+        self._shapes = shapes
+        with database.transaction() as session:
+            self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
+            self._recorded = {
+                (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)
+            }
+
+    def steps(self) -> Iterator[list[Need]]:
+        """Every step of the job that is not recorded yet, in order."""
+        self._enter("parents")
+        yield from self._missing(self._parents("search"))
+        for stage in self._spec.stages:
+            self._enter("search")
+            yield from self._stage(stage)
+        self._enter("select")
+        chosen = finalists(list(self._scored_trials()), self._spec.select.top_k)
+        if not chosen:
+            raise NoChild("every trial failed; the reasons are in the trial list")
+        yield from self._missing([self._trial_need(number, "select") for number in chosen])
+        best = self._winner(chosen)
+        with self._database.transaction() as session:
+            jobs.fix_winner(session, self._job_id, best)
+        self._enter("holdout")
+        yield from self._missing(
+            [self._trial_need(best, "holdout"), *self._parents("holdout"), *self._peers()]
+        )
+
+    def record(self, need: Need, result: Result) -> None:
+        """Commit one result: its scores, its events and the trial's end, together."""
+        with self._database.transaction() as session:
+            recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
+            if need.subject.kind == "trial" and need.split == "search":
+                trial = self._trials[int(need.subject.label)]
+                trials.finish(session, trial, self._fitness(recorded), recorded.reason)
+        self._recorded[need.subject, need.split] = recorded
+
+    def _stage(self, stage: Stage) -> Iterator[list[Need]]:
+        space = ParameterSpace.from_spec(self._spec, stage, self._shapes)
+        first = self._stage_start(stage)
+        sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
+        logged = self._logged_generations(stage)
+        _, report = replay(sampler, [[_logged(trial) for trial in members] for members in logged])
+        if report.diverged:
+            log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
+        yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
+        end = first + stage.budget.trials
+        for generation in itertools.count(len(logged)):
+            size = min(sampler.batch, end - sampler.next_number)
+            if size <= 0:
+                break
+            numbers = range(sampler.next_number, sampler.next_number + size)
+            proposals = [
+                trials.Proposal(number, genome, space.decode(genome))
+                for number, genome in zip(numbers, sampler.ask(size), strict=True)
+            ]
+            yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
+
+    def _commit(
+        self, stage: Stage, generation: int, proposals: Sequence[trials.Proposal]
+    ) -> list[Trial]:
+        with self._database.transaction() as session:
+            fresh = trials.add_generation(session, self._job_id, stage.name, generation, proposals)
+        self._trials |= {trial.number: trial for trial in fresh}
+        return fresh
+
+    def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[list[Need]]:
+        yield from self._missing([self._trial_need(trial.number, "search") for trial in members])
+        for trial in members:
+            sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
+
+    def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
+        mine = [trial for trial in self._trials.values() if trial.stage == stage.name]
+        return [list(group) for _, group in itertools.groupby(mine, lambda trial: trial.generation)]
+
+    def _stage_start(self, stage: Stage) -> int:
+        """The number of the stage's first trial: stages follow one another without a gap."""
+        before = self._spec.stages[: self._spec.stages.index(stage)]
+        return sum(earlier.budget.trials for earlier in before)
+
+    def _missing(self, needs: Sequence[Need]) -> Iterator[list[Need]]:
+        missing = [need for need in needs if (need.subject, need.split) not in self._recorded]
+        if missing:
+            yield missing
+
+    def _enter(self, phase: str) -> None:
+        with self._database.transaction() as session:
+            jobs.enter_phase(session, self._job_id, phase)
+
+    def _trial_need(self, number: int, split: Split) -> Need:
+        recipe = Recipe.model_validate(self._trials[number].recipe)
+        return Need(Subject.trial(number), split, recipe)
+
+    def _parents(self, split: Split) -> list[Need]:
+        return [
+            Need(Subject("parent", alias), split, parent_recipe(model.ref))
+            for alias, model in self._spec.models.items()
+        ]
+
+    def _peers(self) -> list[Need]:
+        """What a person would have tried by hand: averages, and a grid of uniform weights."""
+        refs = {alias: model.ref for alias, model in self._spec.models.items()}
+        wanted = self._spec.baselines
+        needs = []
+        if wanted.averages:
+            for label, recipe in average_recipes(refs).items():
+                needs.append(Need(Subject("average", label), "holdout", recipe))
+        space = self._spec.stages[-1].space
+        if wanted.grid_step is not None and space.base is not None:
+            parents = {alias: refs[alias] for alias in space.parents}
+            grid = grid_recipes(refs[space.base], parents, wanted.grid_step)
+            needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
+        return needs
+
+    def _scored_trials(self) -> Iterator[Trial]:
+        return (trial for trial in self._trials.values() if trial.fitness is not None)
+
+    def _winner(self, chosen: Sequence[int]) -> int:
+        scores = {}
+        for number in chosen:
+            value = self._fitness(self._recorded[Subject.trial(number), "select"])
+            if value is not None:
+                scores[number] = value
+        if not scores:
+            raise NoChild("every finalist failed on the select split")
+        return winner(scores)
+
+    def _fitness(self, recorded: Recorded) -> float | None:
+        if recorded.reason is not None:
+            return None
+        return fitness(recorded.means(), {entry.task: entry.weight for entry in self._spec.tasks})
+
+
+class NoChild(Exception):
+    """The search ended without a single child that could be scored."""
+
+
+def _logged(trial: Trial) -> LoggedTrial:
+    outcome = None if trial.state == "pending" else _outcome(trial)
+    return LoggedTrial(trial.number, tuple(trial.genome), outcome)
+
+
+def _outcome(trial: Trial) -> Outcome:
+    if trial.fitness is None:
+        return Outcome(values=(), n=0, failed=True)
+    return Outcome(values=(trial.fitness,), n=1)

@@ -1,0 +1,185 @@
+"""The controller: takes jobs up, shares the workers among them, and alone decides what goes on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+
+import structlog
+
+from merging.checkpoint import content_digest
+from search.spec import SearchSpec
+from service.controller.context import context_of
+from service.controller.exporting import ExportQueue
+from service.controller.life import Life, Need
+from service.database import Database
+from service.errors import ServiceError
+from service.jobs import repository as jobs
+from service.models import located, shapes
+from service.settings import Settings
+from service.tables import Job
+from workers.pool import Pool
+from workers.work import Context, Evaluate, Result, Work
+
+log = structlog.get_logger(__name__)
+
+_WAIT_SECONDS = 0.1
+_POLL_SECONDS = 0.25
+
+
+class Controller(threading.Thread):
+    """One thread that owns the pool and moves every active job on, until `stop` is called."""
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        super().__init__(name="controller", daemon=True)
+        self._database = database
+        self._settings = settings
+        self._exports = ExportQueue(database, settings)
+        self._running: dict[str, _RunningJob] = {}
+        self._turn: deque[str] = deque()
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the thread to end; unfinished evaluations are begun again by the next service."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Poll for new and cancelled jobs, hand out work, record results."""
+        pool = Pool(self._settings.workers)
+        try:
+            polled = float("-inf")
+            while not self._stopping.is_set():
+                if time.monotonic() - polled >= _POLL_SECONDS:
+                    self._poll(pool)
+                    polled = time.monotonic()
+                self._hand_out(pool)
+                for result in pool.wait(_WAIT_SECONDS):
+                    self._take(result)
+        finally:
+            pool.close()
+
+    def _poll(self, pool: Pool) -> None:
+        with self._database.transaction() as session:
+            active = jobs.active(session)
+        for job in active:
+            if job.state == "cancelling":
+                self._cancel(job, pool)
+            elif job.id not in self._running:
+                self._take_up(job)
+        if pool.free and (export := self._exports.next()):
+            pool.submit(export)
+
+    def _take_up(self, job: Job) -> None:
+        try:
+            running = _RunningJob(self._database, job, self._settings)
+        except Exception as error:
+            self._fail(job.id, error)
+            return
+        with self._database.transaction() as session:
+            jobs.start(session, job.id)
+        log.info("job_taken_up", job=job.id, name=job.name)
+        self._running[job.id] = running
+        self._turn.append(job.id)
+
+    def _cancel(self, job: Job, pool: Pool) -> None:
+        if running := self._running.pop(job.id, None):
+            pool.withdraw(running.flying)
+            self._turn.remove(job.id)
+        with self._database.transaction() as session:
+            jobs.end(session, job.id, "cancelled")
+        log.info("job_cancelled", job=job.id)
+
+    def _hand_out(self, pool: Pool) -> None:
+        """Give each free worker one evaluation, the jobs taking turns."""
+        passed_over = 0
+        while pool.free and passed_over < len(self._turn):
+            job_id = self._turn[0]
+            self._turn.rotate(-1)
+            work = self._next_work(job_id)
+            if work is None:
+                passed_over += 1
+            else:
+                passed_over = 0
+                pool.submit(work)
+
+    def _next_work(self, job_id: str) -> Work | None:
+        running = self._running[job_id]
+        try:
+            work = running.next_work()
+        except Exception as error:
+            self._drop(job_id)
+            self._fail(job_id, error)
+            return None
+        if work is None and running.done:
+            self._drop(job_id)
+            with self._database.transaction() as session:
+                jobs.end(session, job_id, "finished")
+            log.info("job_finished", job=job_id)
+        return work
+
+    def _take(self, result: Result) -> None:
+        if self._exports.owns(result):
+            self._exports.record(result)
+        elif running := self._running.get(result.id.partition(":")[0]):
+            running.record(result)
+
+    def _drop(self, job_id: str) -> None:
+        del self._running[job_id]
+        self._turn.remove(job_id)
+
+    def _fail(self, job_id: str, error: Exception) -> None:
+        log.error("job_failed", job=job_id, exc_info=error)
+        with self._database.transaction() as session:
+            jobs.end(session, job_id, "failed", f"{type(error).__name__}: {error}")
+
+
+class _RunningJob:
+    """A job's life with its work: what waits for a worker, and what is with one."""
+
+    def __init__(self, database: Database, job: Job, settings: Settings) -> None:
+        spec = SearchSpec.model_validate(job.spec)
+        checkpoints = located(spec, settings.models_dir)
+        for alias, info in checkpoints.items():
+            if content_digest(info.path) != job.model_digests[alias]:
+                raise ModelChanged(f"model {alias!r} is no longer what it was at submission")
+        self._id = job.id
+        self._timeout = spec.timeout_seconds
+        self._context: Context = context_of(job, settings)
+        self._life = Life(database, job.id, spec, shapes(checkpoints))
+        self._steps: Iterator[list[Need]] = self._life.steps()
+        self._waiting: deque[Need] = deque()
+        self._flying: dict[str, Need] = {}
+        self.done = False
+
+    @property
+    def flying(self) -> set[str]:
+        """The ids of work that is with a worker."""
+        return set(self._flying)
+
+    def next_work(self) -> Work | None:
+        """The next evaluation; None while the step's last ones are on their way, or at the end."""
+        if not self._waiting and not self._flying:
+            self._waiting.extend(next(self._steps, []))
+            self.done = not self._waiting
+        if not self._waiting:
+            return None
+        need = self._waiting.popleft()
+        work_id = f"{self._id}:{need.subject}:{need.split}"
+        self._flying[work_id] = need
+        return Evaluate(
+            id=work_id,
+            context=self._context,
+            recipe=need.recipe.model_dump_json(exclude_none=True),
+            split=need.split,
+            timeout_seconds=self._timeout,
+        )
+
+    def record(self, result: Result) -> None:
+        """Record one result of this job's."""
+        self._life.record(self._flying.pop(result.id), result)
+
+
+class ModelChanged(ServiceError):
+    """A parent's files changed under a job, so its log no longer says what was evaluated."""

@@ -1,0 +1,33 @@
+"""Files that pages load: the dashboard's own, and Plotly's script out of its wheel."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import Request, Response
+from starlette.staticfiles import StaticFiles
+
+PLOTLY_URL = f"/static/plotly.min.js?v={version('plotly')}"
+
+_OWN = StaticFiles(directory=Path(__file__).parent / "static")
+_PLOTLY = StaticFiles(directory=str(files("plotly") / "package_data"))
+
+
+async def own(name: str, request: Request) -> Response:
+    """A file of `static/`. Browsers ask again each time: modules load one another by bare names,
+    which carry no version."""
+    return _sent(await _OWN.get_response(name, request.scope), "no-cache")
+
+
+async def plotly(request: Request) -> Response:
+    """Plotly's script, 5 MB, kept for a year: its address names the version."""
+    answer = await _PLOTLY.get_response("plotly.min.js", request.scope)
+    return _sent(answer, "public, max-age=31536000, immutable")
+
+
+def _sent(answer: Response, cache: str) -> Response:
+    answer.headers["Cache-Control"] = cache
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    return answer

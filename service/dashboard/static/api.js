@@ -1,0 +1,29 @@
+// The JSON API. Its errors are problem details; an answer that never came is `Unreachable`.
+
+export class ApiError extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+export class Unreachable extends Error {}
+
+export const getJson = (path) => ask(path, { headers: { Accept: "application/json" } });
+
+export function postJson(path, body) {
+  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+async function ask(path, request) {
+  let answer;
+  try {
+    answer = await fetch(path, { cache: "no-store", ...request });
+  } catch {
+    throw new Unreachable("the service does not answer");
+  }
+  const body = await answer.json().catch(() => null);
+  if (answer.ok && body !== null) return body;
+  throw new ApiError(answer.status, body?.detail ?? `the service answered ${answer.status}`);
+}

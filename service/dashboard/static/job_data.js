@@ -1,0 +1,115 @@
+// What a job's page knows, brought up to date by events: trials one by one, the rest by asking.
+
+import { getJson } from "./api.js";
+import { fitnessOf } from "./fitness.js";
+
+const PAGE = 2000;
+
+export class JobData {
+  constructor(id) {
+    this.path = `/v1/jobs/${id}`;
+    this.job = null;
+    this.best = null;
+    this.parents = [];
+    this.select = [];
+    this.holdout = [];
+    this.exports = [];
+    this.trials = new Map();
+    this.failed = 0;
+    // The trial of the highest fitness, the first of several.
+    this.top = null;
+    this.stale = new Set();
+    this.staleAll();
+  }
+
+  // Everything is asked for again: at the start, and when events may have been missed.
+  staleAll() {
+    this.stale = new Set(["job", "trials", "best", "parents", "select", "holdout", "exports"]);
+  }
+
+  // Takes in one event; whatever it does not say whole is asked for.
+  take(kind, data) {
+    if (kind === "trial.finished" && Number.isInteger(data.trial)) {
+      this.#keep({ ...data, number: data.trial, finished_at: data.at });
+      if (this.chosen() !== this.best?.trial) this.stale.add("best");
+    } else if (kind === "evaluation.finished") {
+      this.stale.add(data.split === "search" ? "parents" : data.split);
+    } else if (kind.startsWith("export.")) {
+      this.stale.add("exports");
+    } else {
+      this.stale.add("job").add("best");
+    }
+  }
+
+  // Asks for what is stale. What could not be had stays stale.
+  async refresh() {
+    const parts = [...this.stale];
+    this.stale.clear();
+    try {
+      if (parts.includes("job")) this.job = await getJson(this.path);
+      await Promise.all(parts.map((part) => this.#fetch(part)));
+    } catch (error) {
+      for (const part of parts) this.stale.add(part);
+      throw error;
+    }
+  }
+
+  async #fetch(part) {
+    if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
+    else if (part === "parents") this.parents = await this.#evaluations("split=search&kind=parent");
+    else if (part === "select") this.select = await this.#evaluations("split=select");
+    else if (part === "holdout") this.holdout = await this.#evaluations("split=holdout");
+    else if (part === "best") await this.#fetchBest();
+    else if (part === "trials") await this.#fetchTrials();
+  }
+
+  #evaluations(query) {
+    return getJson(`${this.path}/evaluations?${query}`);
+  }
+
+  // Asking before there is a scored trial would be an error.
+  async #fetchBest() {
+    if (this.job.best || this.chosen() !== null) this.best = await getJson(`${this.path}/best`);
+  }
+
+  async #fetchTrials() {
+    for (let after = -1, full = true; full; ) {
+      const page = await getJson(`${this.path}/trials?after=${after}&limit=${PAGE}`);
+      for (const trial of page) if (trial.state !== "pending") this.#keep(trial);
+      full = page.length === PAGE;
+      after = page.at(-1)?.number;
+    }
+  }
+
+  #keep(trial) {
+    const known = this.trials.has(trial.number);
+    this.trials.set(trial.number, trial);
+    if (known) return;
+    if (trial.fitness === null) this.failed += 1;
+    else if (this.top === null || beats(trial, this.top)) this.top = trial;
+  }
+
+  get tasks() {
+    return this.job.spec.tasks;
+  }
+
+  // Trials that have ended, in order of number.
+  ended() {
+    return [...this.trials.values()].sort((a, b) => a.number - b.number);
+  }
+
+  // The number of the winner or, before it is fixed, of the trial of the highest fitness.
+  chosen() {
+    return this.job?.winner ?? this.top?.number ?? null;
+  }
+
+  // Parents with their fitness on the search split, best first.
+  parentFitness() {
+    return this.parents
+      .filter(({ scores }) => scores.length > 0)
+      .map(({ label, scores }) => ({ label, fitness: fitnessOf(scores, this.tasks) }))
+      .sort((a, b) => b.fitness - a.fitness);
+  }
+}
+
+const beats = (a, b) => a.fitness > b.fitness || (a.fitness === b.fitness && a.number < b.number);

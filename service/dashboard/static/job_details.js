@@ -1,0 +1,107 @@
+// The lower sections of a job's page: trials as a table, failures, recipe, parents, exports.
+
+import { byId, element, redrawOn, setText, show } from "./dom.js";
+import { clock, percent, plural } from "./format.js";
+import { descending, tablesOf } from "./job_result.js";
+
+const LATEST = 100;
+const NUMBERS = 12;
+
+export function drawTrials(data) {
+  if (!byId("trials").open) return;
+  const latest = data.ended().slice(-LATEST).reverse();
+  redrawOn(byId("trials-table"), [latest.length, latest[0]?.number, data.trials.size], () => [
+    element("p", { class: "quiet" }, captionOf(latest.length, data.trials.size)),
+    ...(latest.length ? [trialTable(latest)] : []),
+  ]);
+}
+
+function captionOf(shown, all) {
+  if (all === 0) return "No trial has ended yet.";
+  return shown < all ? `The latest ${shown} of ${plural(all, "trial")}.` : plural(all, "trial");
+}
+
+function trialTable(trials) {
+  const columns = ["Trial", "Stage", "Generation", "Fitness", "Ended"];
+  const head = columns.map((name) => element("th", { scope: "col" }, name));
+  return element(
+    "table",
+    { class: "plain" },
+    element("caption", { class: "hidden" }, "Trials, latest first"),
+    element("thead", {}, element("tr", {}, ...head)),
+    element("tbody", {}, ...trials.map(trialLine)),
+  );
+}
+
+function trialLine({ number, stage, generation, fitness, reason, finished_at: at }) {
+  const result =
+    fitness === null
+      ? element("td", { class: "failed" }, `failed: ${reason}`)
+      : element("td", {}, percent(fitness));
+  return element(
+    "tr",
+    {},
+    element("th", { scope: "row" }, number),
+    element("td", {}, stage),
+    element("td", {}, generation),
+    result,
+    element("td", {}, element("time", { datetime: at }, clock(at))),
+  );
+}
+
+export function drawFailures(data) {
+  show(byId("failed"), data.failed > 0);
+  if (data.failed === 0) return;
+  setText(byId("failed-summary"), plural(data.failed, "failed trial"));
+  redrawOn(byId("failed-reasons"), data.failed, () => {
+    const byReason = new Map();
+    for (const { number, fitness, reason } of data.ended()) {
+      if (fitness !== null) continue;
+      byReason.set(reason, [...(byReason.get(reason) ?? []), number]);
+    }
+    return [...byReason].map(([reason, numbers]) =>
+      element("li", {}, element("span", { class: "reason" }, reason), " ", numbersOf(numbers)),
+    );
+  });
+}
+
+function numbersOf(numbers) {
+  const listed = numbers.slice(0, NUMBERS).join(", ");
+  const more = numbers.length > NUMBERS ? ` and ${numbers.length - NUMBERS} more` : "";
+  const text = `${numbers.length === 1 ? "trial" : "trials"} ${listed}${more}`;
+  return element("span", { class: "quiet" }, text);
+}
+
+export function drawRecipe({ best, job, path }) {
+  if (best === null) return;
+  const role = best.final ? "the winner" : "the best so far";
+  setText(byId("recipe-note"), `Trial ${best.trial}, ${role}. Digest ${best.recipe_digest.slice(0, 12)}.`);
+  byId("recipe-note").title = best.recipe_digest;
+  setText(byId("recipe"), best.recipe);
+  show(byId("recipe"), true);
+  const link = byId("recipe-link");
+  link.href = `${path}/trials/${best.trial}/recipe.yaml`;
+  link.download = `${job.name.replaceAll(" ", "-")}-trial-${best.trial}.yaml`;
+  show(link, true);
+}
+
+export function drawParents(data) {
+  if (data.parents.length === 0) return;
+  const label = (evaluation) => ({ evaluation, label: evaluation.label });
+  redrawOn(byId("parents"), data.parents, () =>
+    tablesOf(descending(data.parents.map(label), data.tasks), data.tasks, "search"),
+  );
+}
+
+export function drawExports({ exports }) {
+  show(byId("exports"), exports.length > 0);
+  redrawOn(byId("exports-list"), exports, () => [...exports].reverse().map(exportLine));
+}
+
+function exportLine({ trial, state, folder, reason }) {
+  const words = { queued: "being written…", finished: "written to", failed: "failed:" };
+  const line = element("li", { "data-state": state }, `Trial ${trial} `, words[state] ?? state, " ");
+  if (state === "finished") line.append(element("code", { class: "long" }, folder));
+  if (state === "failed") line.append(element("span", { class: "reason" }, reason));
+  return line;
+}

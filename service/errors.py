@@ -1,0 +1,110 @@
+"""Errors of the service, and how they leave it: one JSON shape, RFC 9457's problem details.
+
+ServiceError
+├── NotFound        404   the job, trial or export does not exist
+├── Conflict        409   the job's state does not allow it
+├── Invalid         422   the request's content is wrong; every field is named
+└── Refused         400   the service will not do this at all, such as listen beyond loopback
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from search.errors import FieldError
+
+
+class ServiceError(Exception):
+    """Base of everything this room raises on purpose."""
+
+    status = 500
+    title = "Internal error"
+
+
+class NotFound(ServiceError):
+    """Nothing has this name."""
+
+    status = 404
+    title = "Not found"
+
+
+class Conflict(ServiceError):
+    """The resource's state does not allow the request."""
+
+    status = 409
+    title = "Conflict"
+
+
+class Refused(ServiceError):
+    """The service does not do this."""
+
+    status = 400
+    title = "Refused"
+
+
+class Invalid(ServiceError):
+    """The request's content is wrong; `errors` says where, field by field."""
+
+    status = 422
+    title = "Invalid"
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(str(error) for error in errors))
+        self.errors = tuple(errors)
+
+
+class FieldProblem(BaseModel):
+    """One field that is wrong, by its path in the document, and why."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """The body of every error (RFC 9457), with the fields at fault where there are any."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldProblem] = []
+
+
+def install_handlers(app: FastAPI) -> None:
+    """Answer every error, the framework's own included, with a Problem."""
+
+    @app.exception_handler(ServiceError)
+    def on_service_error(_request: Request, error: ServiceError) -> JSONResponse:
+        fields = error.errors if isinstance(error, Invalid) else ()
+        return _answer(error.status, error.title, str(error), fields)
+
+    @app.exception_handler(RequestValidationError)
+    def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [
+            FieldError(".".join(str(part) for part in entry["loc"]), entry["msg"])
+            for entry in error.errors()
+        ]
+        detail = "; ".join(str(field) for field in fields)
+        return _answer(422, Invalid.title, detail, fields)
+
+    @app.exception_handler(HTTPException)
+    def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
+        return _answer(error.status_code, error.detail, error.detail, ())
+
+
+def _answer(status: int, title: str, detail: str, fields: Sequence[FieldError]) -> JSONResponse:
+    problem = Problem(
+        title=title,
+        status=status,
+        detail=detail,
+        errors=[FieldProblem(field=entry.field, message=entry.message) for entry in fields],
+    )
+    return JSONResponse(
+        problem.model_dump(), status_code=status, media_type="application/problem+json"
+    )

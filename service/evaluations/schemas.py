@@ -1,0 +1,60 @@
+"""How an evaluation leaves the API: every accuracy with its n and its 95 % interval."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from evaluators.intervals import wilson
+from service.evaluations.repository import Recorded
+from service.tables import Score
+
+
+class Accuracy(BaseModel):
+    """Mean item score on one task and split, with Wilson's 95 % interval."""
+
+    task: str
+    n: int = Field(description="Number of items.")
+    accuracy: float
+    low: float
+    high: float
+    truncated: int = Field(description="Answers that ran into the length limit.")
+    no_answer: int = Field(description="Answers in which no number was found.")
+    wrong_language: int = Field(description="Answers in another language than the task's.")
+    tokens: int = Field(description="Tokens generated.")
+
+    @classmethod
+    def of(cls, score: Score) -> Accuracy:
+        """The view of one score row."""
+        low, high = wilson(score.mean * score.n, score.n)
+        return cls(
+            task=score.task,
+            n=score.n,
+            accuracy=score.mean,
+            low=low,
+            high=high,
+            truncated=score.truncated,
+            no_answer=score.no_answer,
+            wrong_language=score.wrong_language,
+            tokens=score.tokens,
+        )
+
+
+class EvaluationView(BaseModel):
+    """What one subject scored on one split."""
+
+    kind: str = Field(description="trial, parent, average or grid")
+    label: str = Field(description="A trial's number, a parent's alias, or a baseline's label.")
+    split: str
+    reason: str | None = Field(description="Why there are no scores, where there are none.")
+    scores: list[Accuracy]
+
+    @classmethod
+    def of(cls, recorded: Recorded) -> EvaluationView:
+        """The view of one recorded evaluation."""
+        return cls(
+            kind=recorded.subject.kind,
+            label=recorded.subject.label,
+            split=recorded.split,
+            reason=recorded.reason,
+            scores=[Accuracy.of(score) for score in recorded.scores.values()],
+        )

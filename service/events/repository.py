@@ -1,0 +1,31 @@
+"""Events: appended in the transaction of what they report, read by a cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from service.tables import Event, now
+
+
+def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
+    """Record that something happened; it is visible when the session's transaction commits."""
+    session.add(Event(job_id=job_id, kind=kind, data=data, created_at=now()))
+
+
+def after(
+    session: Session, cursor: int, job_id: str | None = None, limit: int = 500
+) -> Sequence[Event]:
+    """Events with a greater cursor, oldest first, of one job or of all."""
+    query = select(Event).where(Event.id > cursor).order_by(Event.id).limit(limit)
+    if job_id is not None:
+        query = query.where(Event.job_id == job_id)
+    return session.scalars(query).all()
+
+
+def newest(session: Session) -> int:
+    """The cursor of the latest event; 0 before the first."""
+    return session.scalar(select(func.max(Event.id))) or 0

@@ -1,0 +1,69 @@
+"""The gate: a spec is admitted whole, or refused with every field that is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evaluators.catalogue import check_task
+from evaluators.errors import EvaluatorError
+from merging.checkpoint import CheckpointInfo, content_digest
+from merging.checks import check_recipe
+from merging.errors import RecipeError
+from search.errors import FieldError, SpecError
+from search.space import ParameterSpace
+from search.spec import SearchSpec, check_spec
+from service.errors import Invalid
+from service.models import located, shapes
+from service.settings import Settings
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A spec that can run here, and the content digest of each of its models by alias."""
+
+    spec: SearchSpec
+    model_digests: dict[str, str]
+
+
+def admit(text: str, settings: Settings) -> Admitted:
+    """Check a spec (YAML, of which JSON is a part) before any model is loaded.
+
+    Raises Invalid, naming every field that is wrong.
+    """
+    try:
+        spec = SearchSpec.from_yaml(text)
+    except SpecError as error:
+        raise Invalid(error.errors) from error
+    errors = _tasks(spec, settings)
+    try:
+        checkpoints = located(spec, settings.models_dir)
+    except Invalid as error:
+        raise Invalid([*error.errors, *errors]) from error
+    errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints)
+    if errors:
+        raise Invalid(errors)
+    digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
+    return Admitted(spec, digests)
+
+
+def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
+    errors = []
+    for index, entry in enumerate(spec.tasks):
+        try:
+            check_task(entry.task, entry.metric, settings.tasks_dir)
+        except EvaluatorError as error:
+            errors.append(FieldError(f"tasks.{index}.task", str(error)))
+    return errors
+
+
+def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:
+    """Try the recipe at the middle of every space against the parents' real shapes."""
+    errors = []
+    by_ref = {spec.models[alias].ref: info for alias, info in checkpoints.items()}
+    for index, stage in enumerate(spec.stages):
+        space = ParameterSpace.from_spec(spec, stage, shapes(checkpoints))
+        try:
+            check_recipe(space.decode([gene.initial for gene in space.genes]), by_ref)
+        except RecipeError as error:
+            errors.append(FieldError(f"stages.{index}.space", str(error)))
+    return errors

@@ -1,0 +1,101 @@
+"""Jobs in the database: created, found, moved from state to state."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from service.errors import Conflict, NotFound
+from service.events import repository as events
+from service.tables import Job, now
+
+ACTIVE = ("queued", "running", "cancelling")
+ENDED = ("finished", "failed", "cancelled")
+
+
+def create(
+    session: Session, name: str, spec: dict[str, Any], model_digests: Mapping[str, str]
+) -> Job:
+    """A new job, queued."""
+    job = Job(
+        id=uuid.uuid4().hex,
+        name=name,
+        spec=spec,
+        state="queued",
+        phase="queued",
+        model_digests=dict(model_digests),
+        created_at=now(),
+    )
+    session.add(job)
+    session.flush()
+    events.append(session, job.id, "job.created", {"name": name})
+    return job
+
+
+def get(session: Session, job_id: str) -> Job:
+    """The job of this id. Raises NotFound."""
+    job = session.get(Job, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id!r}")
+    return job
+
+
+def newest_first(session: Session, limit: int) -> Sequence[Job]:
+    """The latest jobs."""
+    query = select(Job).order_by(Job.created_at.desc(), Job.id).limit(limit)
+    return session.scalars(query).all()
+
+
+def active(session: Session) -> Sequence[Job]:
+    """Jobs that have not ended, oldest first."""
+    query = select(Job).where(Job.state.in_(ACTIVE)).order_by(Job.created_at, Job.id)
+    return session.scalars(query).all()
+
+
+def start(session: Session, job_id: str) -> None:
+    """Queued to running; a running job that is taken up again keeps its starting time."""
+    job = get(session, job_id)
+    if job.state == "queued":
+        job.state = "running"
+        job.started_at = now()
+        events.append(session, job_id, "job.started", {})
+
+
+def enter_phase(session: Session, job_id: str, phase: str) -> None:
+    """Say what the job does now."""
+    job = get(session, job_id)
+    if job.phase != phase:
+        job.phase = phase
+        events.append(session, job_id, "job.phase", {"phase": phase})
+
+
+def fix_winner(session: Session, job_id: str, number: int) -> None:
+    """Fix the winner, before anything is scored on holdout."""
+    job = get(session, job_id)
+    if job.winner is None:
+        job.winner = number
+        events.append(session, job_id, "job.winner", {"trial": number})
+
+
+def request_cancel(session: Session, job_id: str) -> Job:
+    """Ask the controller to stop the job. Raises NotFound, or Conflict once it has ended."""
+    job = get(session, job_id)
+    if job.state in ENDED:
+        raise Conflict(f"the job is {job.state} already")
+    job.state = "cancelling"
+    events.append(session, job_id, "job.cancelling", {})
+    return job
+
+
+def end(session: Session, job_id: str, state: str, reason: str | None = None) -> None:
+    """Move the job to one of the ended states."""
+    job = get(session, job_id)
+    job.state = state
+    job.phase = "ended"
+    job.reason = reason
+    job.finished_at = now()
+    events.append(session, job_id, f"job.{state}", {"reason": reason})

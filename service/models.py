@@ -1,0 +1,72 @@
+"""The models folder: references resolved to checkpoints that lie inside it, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from merging.checkpoint import CheckpointInfo, inspect_checkpoint
+from merging.errors import CheckpointError
+from search.errors import FieldError
+from search.spec import ModelShape, SearchSpec
+from service.errors import Invalid
+
+_DEPTH = 3
+
+
+def located(spec: SearchSpec, models_dir: Path) -> dict[str, CheckpointInfo]:
+    """The checkpoint of each of the spec's models, by alias.
+
+    Raises Invalid, naming every reference that is wrong.
+    """
+    answers = {
+        alias: resolve(model.ref, models_dir, f"models.{alias}.ref")
+        for alias, model in spec.models.items()
+    }
+    errors = [answer for answer in answers.values() if isinstance(answer, FieldError)]
+    if errors:
+        raise Invalid(errors)
+    return {alias: info for alias, info in answers.items() if isinstance(info, CheckpointInfo)}
+
+
+def shapes(checkpoints: Mapping[str, CheckpointInfo]) -> dict[str, ModelShape]:
+    """What the search needs to know of each model."""
+    return {
+        alias: ModelShape(num_layers=info.num_layers, tied_embeddings=info.tied_embeddings)
+        for alias, info in checkpoints.items()
+    }
+
+
+def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldError:
+    """The checkpoint that a reference names, or what is wrong with it, under `field`.
+
+    Links are followed before the folder is checked, so no reference leads outside.
+    """
+    root = models_dir.resolve()
+    if not ref or "\x00" in ref:
+        return FieldError(field, "a model reference cannot be empty")
+    folder = (root / ref).resolve()
+    if not folder.is_relative_to(root):
+        return FieldError(field, f"{ref!r} lies outside the models folder")
+    if not folder.is_dir():
+        there = ", ".join(available(models_dir)) or "none"
+        return FieldError(field, f"there is no model {ref!r}; the models folder holds: {there}")
+    try:
+        return inspect_checkpoint(folder)
+    except CheckpointError as error:
+        return FieldError(field, str(error))
+
+
+def available(models_dir: Path) -> list[str]:
+    """References of every checkpoint in the models folder, sorted."""
+    root = models_dir.resolve()
+    return sorted(str(folder.relative_to(root)) for folder in _checkpoints(root, _DEPTH))
+
+
+def _checkpoints(folder: Path, depth: int) -> Iterator[Path]:
+    if (folder / "config.json").is_file():
+        yield folder
+    elif depth > 0:
+        for child in folder.iterdir():
+            if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
+                yield from _checkpoints(child, depth - 1)

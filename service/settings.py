@@ -1,0 +1,46 @@
+"""The service's settings: environment variables `CUVEE_*`, or options of `cuvee serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Everything an operator may set; each field is an environment variable `CUVEE_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="CUVEE_", extra="forbid")
+
+    data_dir: Path = Field(
+        default=Path("cuvee-data"), description="Where the database and the exports are kept."
+    )
+    models_dir: Path = Field(
+        default=Path(), description="The folder that a job's model references are relative to."
+    )
+    tasks_dir: Path | None = Field(
+        default=None,
+        description="The operator's own tasks: JSONL files and lm-eval YAML files. Task files "
+        "may run code, so only this folder is read, never a path from a request.",
+    )
+    host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
+    port: int = Field(default=8642, ge=0, le=65535, description="Port; 0 picks a free one.")
+    workers: int = Field(
+        default=2,
+        ge=0,
+        description="Ray actors that evaluate candidates, one CPU each; 0 serves the API only.",
+    )
+    device: str = Field(
+        default="cpu", description="Where workers build and score candidates: cpu or cuda."
+    )
+
+    @property
+    def database_url(self) -> str:
+        """SQLite, in the data folder."""
+        return f"sqlite:///{self.data_dir.resolve() / 'cuvee.sqlite3'}"
+
+    @property
+    def exports_dir(self) -> Path:
+        """Where exported checkpoints are written, one folder each."""
+        return self.data_dir.resolve() / "exports"

@@ -1,0 +1,65 @@
+"""`/v1/jobs/{id}/trials`, their recipes, and the best of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from merging.recipe import Recipe
+from service.dependencies import DatabaseDependency
+from service.errors import NotFound, Problem
+from service.evaluations import repository as evaluations
+from service.evaluations.repository import Subject
+from service.evaluations.schemas import EvaluationView
+from service.jobs import repository as jobs
+from service.tables import Trial
+from service.trials import repository as trials
+from service.trials.schemas import BestView, TrialView
+
+router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["trials"], responses={404: {"model": Problem}})
+
+
+@router.get("/trials")
+def list_trials(
+    job_id: str,
+    database: DatabaseDependency,
+    after: Annotated[int, Query(description="Only trials of a greater number.")] = -1,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+) -> list[TrialView]:
+    """The job's trials in order of their numbers."""
+    with database.transaction() as session:
+        jobs.get(session, job_id)
+        return [TrialView.of(trial) for trial in trials.all_of(session, job_id, after, limit)]
+
+
+@router.get("/trials/{number}/recipe.yaml", response_class=Response)
+def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Response:
+    """The trial's recipe as YAML in mergekit's vocabulary."""
+    with database.transaction() as session:
+        trial = trials.get(session, job_id, number)
+    return Response(_yaml(trial), media_type="application/yaml")
+
+
+@router.get("/best")
+def get_best(job_id: str, database: DatabaseDependency) -> BestView:
+    """The winner, or the best trial so far."""
+    with database.transaction() as session:
+        job = jobs.get(session, job_id)
+        final = job.winner is not None
+        number = job.winner if final else trials.progress(session, job_id).best
+        if number is None:
+            raise NotFound(f"job {job_id} has no scored trial yet")
+        trial = trials.get(session, job_id, number)
+        found = evaluations.all_of(session, job_id, subject=Subject.trial(number))
+    return BestView(
+        trial=number,
+        final=final,
+        recipe_digest=trial.digest,
+        recipe=_yaml(trial),
+        evaluations=[EvaluationView.of(entry) for entry in found],
+    )
+
+
+def _yaml(trial: Trial) -> str:
+    return Recipe.model_validate(trial.recipe).to_yaml()

@@ -1,0 +1,125 @@
+"""The trial log: a generation is committed before it is dispatched, a result exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from merging.recipe import Recipe
+from service.errors import NotFound
+from service.events import repository as events
+from service.tables import Trial, now
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A trial as the search proposes it."""
+
+    number: int
+    genome: tuple[float, ...]
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job's search is. `best` is the trial of highest fitness so far."""
+
+    finished: int
+    failed: int
+    best: int | None
+    best_fitness: float | None
+    first_created: datetime | None
+    last_finished: datetime | None
+
+
+def add_generation(
+    session: Session, job_id: str, stage: str, generation: int, proposals: Sequence[Proposal]
+) -> list[Trial]:
+    """Commit one generation's proposals as pending trials."""
+    created = now()
+    trials = [
+        Trial(
+            job_id=job_id,
+            number=proposal.number,
+            stage=stage,
+            generation=generation,
+            genome=list(proposal.genome),
+            recipe=proposal.recipe.model_dump(mode="json", exclude_none=True),
+            digest=proposal.recipe.digest(),
+            state="pending",
+            created_at=created,
+        )
+        for proposal in proposals
+    ]
+    session.add_all(trials)
+    return trials
+
+
+def finish(session: Session, trial: Trial, fitness: float | None, reason: str | None) -> None:
+    """End a pending trial: finished with its fitness, or failed with a reason."""
+    trial.state = "failed" if fitness is None else "finished"
+    trial.fitness = fitness
+    trial.reason = reason
+    trial.finished_at = now()
+    session.merge(trial)
+    events.append(
+        session,
+        trial.job_id,
+        "trial.finished",
+        {
+            "trial": trial.number,
+            "stage": trial.stage,
+            "generation": trial.generation,
+            "state": trial.state,
+            "fitness": fitness,
+            "reason": reason,
+        },
+    )
+
+
+def all_of(session: Session, job_id: str, after: int = -1, limit: int | None = None) -> list[Trial]:
+    """A job's trials with a greater number than `after`, in order."""
+    query = (
+        select(Trial)
+        .where(Trial.job_id == job_id, Trial.number > after)
+        .order_by(Trial.number)
+        .limit(limit)
+    )
+    return list(session.scalars(query))
+
+
+def get(session: Session, job_id: str, number: int) -> Trial:
+    """One trial. Raises NotFound."""
+    trial = session.get(Trial, (job_id, number))
+    if trial is None:
+        raise NotFound(f"job {job_id} has no trial {number}")
+    return trial
+
+
+def progress(session: Session, job_id: str) -> Progress:
+    """Counts, the best so far and the time span, in one pass."""
+    mine = Trial.job_id == job_id
+    counts = dict(
+        session.execute(select(Trial.state, func.count()).where(mine).group_by(Trial.state)).all()
+    )
+    best = session.execute(
+        select(Trial.number, Trial.fitness)
+        .where(mine, Trial.fitness.is_not(None))
+        .order_by(Trial.fitness.desc(), Trial.number)
+        .limit(1)
+    ).first()
+    first, last = session.execute(
+        select(func.min(Trial.created_at), func.max(Trial.finished_at)).where(mine)
+    ).one()
+    return Progress(
+        finished=counts.get("finished", 0),
+        failed=counts.get("failed", 0),
+        best=best.number if best else None,
+        best_fitness=best.fitness if best else None,
+        first_created=first,
+        last_finished=last,
+    )

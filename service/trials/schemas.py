@@ -1,0 +1,40 @@
+"""How trials leave the API."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from service.evaluations.schemas import EvaluationView
+from service.tables import Trial
+
+
+class TrialView(BaseModel):
+    """One candidate: what the sampler proposed, and how it did."""
+
+    number: int
+    stage: str
+    generation: int
+    state: str = Field(description="pending, finished or failed")
+    fitness: float | None
+    reason: str | None
+    digest: str = Field(description="The recipe's canonical digest: same digest, same child.")
+    genome: list[float]
+    created_at: datetime
+    finished_at: datetime | None
+
+    @classmethod
+    def of(cls, trial: Trial) -> TrialView:
+        """The view of one trial row."""
+        return cls.model_validate(trial, from_attributes=True)
+
+
+class BestView(BaseModel):
+    """The best child: the winner once it is fixed, before that the best on the search split."""
+
+    trial: int
+    final: bool = Field(description="Whether the winner is fixed.")
+    recipe_digest: str
+    recipe: str = Field(description="YAML in mergekit's vocabulary.")
+    evaluations: list[EvaluationView]

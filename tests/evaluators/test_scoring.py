@@ -1,0 +1,44 @@
+"""Prepared tasks: item order, limits, and the counts of what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from evaluators.scoring import PreparedTask, SplitScores, score, summary
+from evaluators.task import Completion, ItemScore
+from evaluators.tasks import load_task
+from tests.evaluators.byte_model import byte_llama, byte_tokenizer
+
+
+def test_scores_come_in_item_order() -> None:
+    tokenizer = byte_tokenizer()
+    model = byte_llama(4, tokenizer)
+    task = load_task("word_problems_en")
+    few = PreparedTask(task, "search", tokenizer, limit=10)
+    assert few.items == tuple(task.items("search")[:10])
+    completions = few.completions(model)
+    assert score(model, few) == [
+        task.score(item, completion)
+        for item, completion in zip(few.items, completions, strict=True)
+    ]
+    scores = few.score(model)
+    assert scores == summary(few.item_scores(completions), completions)
+    assert len(scores.values) == 10
+    assert scores.tokens == sum(c.tokens for c in completions)
+    assert few.score(model) == scores
+
+
+def test_summary_counts() -> None:
+    good = ItemScore(1.0, correct=True, language_ok=True, truncated=False, no_answer=False)
+    bad = ItemScore(0.0, correct=True, language_ok=False, truncated=True, no_answer=True)
+    completions = [Completion("5", False, 2), Completion("", True, 7)]
+    assert summary([good, bad], completions) == SplitScores([1.0, 0.0], 1, 1, 1, 9)
+
+
+def test_a_task_of_one_item(tmp_path: Path) -> None:
+    (tmp_path / "one.jsonl").write_text('{"prompt": "1+1=", "answer": 2}\n')
+    tokenizer = byte_tokenizer(pad=False)
+    prepared = PreparedTask(load_task("jsonl:one", tmp_path), "search", tokenizer)
+    assert len(prepared.score(byte_llama(1, tokenizer)).values) == 1
+    empty = PreparedTask(load_task("jsonl:one", tmp_path), "holdout", tokenizer)
+    assert empty.score(byte_llama(1, tokenizer)) == SplitScores([], 0, 0, 0, 0)

@@ -1,0 +1,95 @@
+"""A real service in a process of its own, to be watched, stopped and killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from service.client import ENDED, Client
+from service.jobs.schemas import JobDetail
+
+REPOSITORY = Path(__file__).parents[1]
+_START_SECONDS = 120.0
+
+
+class RunningService:
+    """`cuvee serve` on a data folder; a context manager that leaves no process behind."""
+
+    def __init__(self, data: Path, *, models: Path = REPOSITORY, workers: int = 2) -> None:
+        self.data = data
+        self._command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+        self._command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def log(self) -> str:
+        """What the service printed so far."""
+        return (self.data / "test-service.log").read_text()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        announced = self.data / "address"
+        self.data.mkdir(parents=True, exist_ok=True)
+        announced.unlink(missing_ok=True)
+        with (self.data / "test-service.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        deadline = time.monotonic() + _START_SECONDS
+        while not announced.exists():
+            assert self._process.poll() is None, self.log
+            assert time.monotonic() < deadline, self.log
+            time.sleep(0.05)
+
+    def client(self) -> Client:
+        """A client of it, where it answers now."""
+        return Client((self.data / "address").read_text().strip())
+
+    def kill(self) -> None:
+        """SIGKILL: no handler runs, nothing is tidied up."""
+        self._signal(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait until it has ended."""
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None and self._process.poll() is None:
+            os.kill(self._process.pid, number)
+            self._process.wait(timeout=60)
+
+
+def wait_for_end(client: Client, job_id: str, seconds: float = 240.0) -> JobDetail:
+    """The job once it has ended."""
+    deadline = time.monotonic() + seconds
+    while (job := client.job(job_id)).state not in ENDED:
+        assert time.monotonic() < deadline, f"still {job.state}, {job.phase}"
+        time.sleep(0.1)
+    return job
+
+
+def wait_for_trials(client: Client, job_id: str, count: int, seconds: float = 120.0) -> None:
+    """Return once the job has at least `count` ended trials."""
+    deadline = time.monotonic() + seconds
+    while True:
+        job = client.job(job_id)
+        if job.trials_finished + job.trials_failed >= count:
+            return
+        assert time.monotonic() < deadline, f"only {job.trials_finished} trials"
+        time.sleep(0.02)

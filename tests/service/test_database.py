@@ -1,0 +1,94 @@
+"""The schema: migrations and tables agree, and several processes may start together."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.exc import IntegrityError
+
+from service.database import Database
+from service.evaluations.repository import pack, unpack
+from service.jobs import repository as jobs
+from service.tables import Base, Job, Trial
+from service.trials import repository as trials
+
+
+def _url(folder: Path) -> str:
+    return f"sqlite:///{folder / 'cuvee.sqlite3'}"
+
+
+def _migrate(url: str) -> None:
+    database = Database(url)
+    database.migrate()
+    database.close()
+
+
+def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
+    _migrate(_url(tmp_path))
+    engine = create_engine(_url(tmp_path))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+        assert set(inspect(connection).get_table_names()) == {
+            *Base.metadata.tables,
+            "alembic_version",
+        }
+    engine.dispose()
+
+
+def test_processes_that_migrate_at_once_all_succeed(tmp_path: Path) -> None:
+    program = "import sys; from service.database import Database; Database(sys.argv[1]).migrate()"
+    command = [sys.executable, "-c", program, _url(tmp_path)]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait(60) for process in processes] == [0] * 4
+
+
+def test_times_come_back_as_utc_whatever_zone_they_were_given_in(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    elsewhere = datetime(2026, 5, 1, 9, 30, tzinfo=timezone(timedelta(hours=9)))
+    with database.transaction() as session:
+        job_id = jobs.create(session, "when", {}, {}).id
+        jobs.get(session, job_id).started_at = elsewhere
+    with database.transaction() as session:
+        found = session.get_one(Job, job_id).started_at
+    database.close()
+    assert found == elsewhere
+    assert found.tzinfo is UTC
+
+
+def test_a_trial_needs_its_job(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with pytest.raises(IntegrityError), database.transaction() as session:
+        session.add(
+            Trial(
+                job_id="nobody",
+                number=0,
+                stage="s",
+                generation=0,
+                genome=[],
+                recipe={},
+                digest="",
+                state="pending",
+                created_at=datetime.now(UTC),
+            )
+        )
+    with database.transaction() as session:
+        assert trials.all_of(session, "nobody") == []
+    database.close()
+
+
+@given(st.lists(st.floats(0, 1, width=32)))
+def test_item_scores_survive_packing_exactly(values: list[float]) -> None:
+    assert unpack(pack(values)) == values
+    assert len(pack(values)) == 4 * len(values)

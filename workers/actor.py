@@ -1,0 +1,38 @@
+"""What runs inside a Ray actor: one process, one thread, one evaluator at a time."""
+
+from __future__ import annotations
+
+import torch
+
+from workers.evaluator import Evaluator
+from workers.work import Context, Evaluate, Result, Work
+
+
+class Worker:
+    """Runs work one piece at a time; a piece that raises is a result with its reason."""
+
+    def __init__(self, name: str) -> None:
+        torch.set_num_threads(1)
+        self._name = name
+        self._held: tuple[Context, Evaluator] | None = None
+
+    def ready(self) -> str:
+        """The worker's name, once it can take work."""
+        return self._name
+
+    def run(self, work: Work) -> Result:
+        """Do one piece of work; only a dead process fails to answer."""
+        try:
+            evaluator = self._evaluator(work.context)
+            if isinstance(work, Evaluate):
+                return evaluator.evaluate(work, self._name)
+            return evaluator.write(work, self._name)
+        except Exception as error:
+            return Result(work.id, self._name, {}, f"{type(error).__name__}: {error}", 0.0, 0.0)
+
+    def _evaluator(self, context: Context) -> Evaluator:
+        # One context at a time: a second job's models must not add to the first one's memory.
+        if self._held is None or self._held[0] != context:
+            self._held = None
+            self._held = (context, Evaluator(context))
+        return self._held[1]

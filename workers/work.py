@@ -1,0 +1,77 @@
+"""What travels between the controller and the workers: plain data, no model, no tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from evaluators.task import Split
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a worker must hold to build and score a job's candidates.
+
+    `models` maps each name that recipes use to the folder of its checkpoint. `search_items`
+    limits the search split to its first items.
+    """
+
+    models: Mapping[str, Path]
+    tasks: tuple[str, ...]
+    tasks_dir: Path | None
+    search_items: int | None
+    device: str
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """Build the recipe's child and score it on one split. `recipe` is JSON."""
+
+    id: str
+    context: Context
+    recipe: str
+    split: Split
+    timeout_seconds: float
+
+
+@dataclass(frozen=True)
+class WriteCheckpoint:
+    """Build the recipe's child and write it to `folder`. `recipe` is JSON."""
+
+    id: str
+    context: Context
+    recipe: str
+    folder: Path
+    timeout_seconds: float
+
+
+Work = Evaluate | WriteCheckpoint
+
+
+@dataclass(frozen=True)
+class TaskScores:
+    """Item scores on one task, in the order of the task's items, and what went wrong how often."""
+
+    values: tuple[float, ...]
+    truncated: int
+    no_answer: int
+    wrong_language: int
+    tokens: int
+
+    @property
+    def mean(self) -> float:
+        """The mean of the item scores, in [0, 1]."""
+        return sum(self.values) / len(self.values)
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a piece of work ended: with `scores` by task (none for a checkpoint), or a `reason`."""
+
+    id: str
+    worker: str
+    scores: Mapping[str, TaskScores]
+    reason: str | None
+    merge_seconds: float
+    score_seconds: float
