@@ -26,7 +26,10 @@ class Evaluator:
         self._context = context
         self._engine = MergeEngine(context.models, device=context.device)
         self._tokenizer = AutoTokenizer.from_pretrained(next(iter(context.models.values())))
-        self._tasks = {name: load_task(name, context.tasks_dir) for name in context.tasks}
+        self._tasks = {
+            name: load_task(name, context.tasks_dir, metric=metric)
+            for name, metric in context.tasks.items()
+        }
         self._prepared: dict[tuple[str, Split], PreparedTask] = {}
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:

@@ -13,12 +13,12 @@ from evaluators.task import Split
 class Context:
     """What a worker must hold to build and score a job's candidates.
 
-    `models` maps each name that recipes use to the folder of its checkpoint. `search_items`
-    limits the search split to its first items.
+    `models` maps each name that recipes use to the folder of its checkpoint, `tasks` each task to
+    its metric. `search_items` limits the search split to its first items.
     """
 
     models: Mapping[str, Path]
-    tasks: tuple[str, ...]
+    tasks: Mapping[str, str]
     tasks_dir: Path | None
     search_items: int | None
     device: str

@@ -45,7 +45,7 @@ def run_demo(
         console.print(f"Exported: {export.folder}", soft_wrap=True)
         figures = _figures(ended, client.evaluations(job.id, split="holdout"))
         figures["best"]["recipe_digest"] = client.best(job.id).recipe_digest
-    rescored = _rescore(Path(export.folder), figures["task"])
+    rescored = _rescore(Path(export.folder), ended.spec["tasks"][0])
     figures |= {"exported": export.folder, "rescored_accuracy": rescored}
     recorded = figures["best"]["accuracy"]
     console.print(
@@ -109,7 +109,7 @@ def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
     }
 
 
-def _rescore(folder: Path, task_name: str) -> float:
+def _rescore(folder: Path, task: dict[str, Any]) -> float:
     """Holdout accuracy of an exported folder, loaded with nothing but transformers."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -124,6 +124,6 @@ def _rescore(folder: Path, task_name: str) -> float:
     model: Any = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     model.eval()
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    prepared = PreparedTask(load_task(task_name), "holdout", tokenizer)
+    prepared = PreparedTask(load_task(task["task"], metric=task["metric"]), "holdout", tokenizer)
     values = prepared.score(model).values
     return sum(values) / len(values)

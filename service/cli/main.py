@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from service.client import ApiError, Client
 from service.errors import Refused
@@ -93,7 +93,8 @@ def watch(job: JobId, url: Address = _ADDRESS) -> None:
 def list_jobs(url: Address = _ADDRESS) -> None:
     """List the latest jobs."""
     with _explained(), Client(url) as client:
-        table = Table("job", "name", "state", "trials", "best fitness")
+        # The id is there to be copied: it is never cut short.
+        table = Table(Column("job", no_wrap=True, min_width=32), "name", "state", "trials", "best")
         for job in client.jobs():
             done = job.trials_finished + job.trials_failed
             best = f"{job.best.fitness:.3f}" if job.best else ""

@@ -1,10 +1,11 @@
-"""Watching a job in a terminal: one live line while it runs, a table when it has ended."""
+"""Watching a job in a terminal: live progress while it runs, a table when it has ended."""
 
 from __future__ import annotations
 
 import time
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -25,24 +26,17 @@ _PHASES = {
 
 def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
     """Show progress until the job ends; then print its result, and return it."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}"),
+    progress = Progress(
+        BarColumn(), MofNCompleteColumn(), TextColumn("trials"), TimeElapsedColumn()
     )
-    with Progress(*columns, console=console) as progress:
-        bar = progress.add_task("", total=None, note="")
+    bar = progress.add_task("", total=None)
+    with Live(console=console) as live:
         while True:
             job = client.job(job_id)
-            progress.update(
-                bar,
-                description=_PHASES[job.phase],
-                completed=job.trials_finished + job.trials_failed,
-                total=job.trials_total,
-                note=_note(job, client.evaluations(job_id, split="search", kind="parent")),
-            )
+            parents = client.evaluations(job_id, split="search", kind="parent")
+            ended = job.trials_finished + job.trials_failed
+            progress.update(bar, completed=ended, total=job.trials_total)
+            live.update(Group(_PHASES[job.phase], progress, *_notes(job, parents)))
             if job.state in ENDED:
                 break
             time.sleep(_POLL_SECONDS)
@@ -95,17 +89,17 @@ def _add(
     table.add_row(label, f"{score.accuracy:.1%}", interval, str(score.n), style=style)
 
 
-def _note(job: JobDetail, parents: list[EvaluationView]) -> str:
-    parts = []
-    if job.best:
-        parts.append(f"best {job.best.fitness:.1%} (trial {job.best.trial})")
+def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
+    lines = []
     shown = [
         f"{parent.label} {parent.scores[0].accuracy:.1%}" for parent in parents if parent.scores
     ]
     if shown:
-        parts.append("parents " + ", ".join(shown))
+        lines.append("parents: " + ", ".join(shown))
+    if job.best:
+        lines.append(f"best so far: {job.best.fitness:.1%} (trial {job.best.trial})")
     done = job.trials_finished + job.trials_failed
     if job.phase == "search" and done:
         left = job.search_seconds / done * (job.trials_total - done)
-        parts.append(f"about {left:.0f} s left")
-    return " · ".join(parts)
+        lines.append(f"about {left:.0f} s of search left")
+    return lines

@@ -15,7 +15,7 @@ def context_of(job: Job, settings: Settings) -> Context:
     checkpoints = located(spec, settings.models_dir)
     return Context(
         models={spec.models[alias].ref: info.path for alias, info in checkpoints.items()},
-        tasks=tuple(entry.task for entry in spec.tasks),
+        tasks={entry.task: entry.metric for entry in spec.tasks},
         tasks_dir=settings.tasks_dir,
         search_items=spec.items,
         device=settings.device,

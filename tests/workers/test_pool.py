@@ -35,7 +35,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     (folder / "tasks" / "sums.jsonl").write_text("\n".join(lines))
     return Context(
         models={name: write_llama(folder / name, seed) for seed, name in enumerate("ab")},
-        tasks=("jsonl:sums",),
+        tasks={"jsonl:sums": "exact_match"},
         tasks_dir=folder / "tasks",
         search_items=None,
         device="cpu",
@@ -121,7 +121,9 @@ def test_a_poison_candidate_ends_with_its_reason(
     timeout: float,
     reason: str,
 ) -> None:
-    poisoned = replace(context, tasks=("lm_eval:poison",), tasks_dir=_poison(tmp_path, deed))
+    poisoned = replace(
+        context, tasks={"lm_eval:poison": "exact_match"}, tasks_dir=_poison(tmp_path, deed)
+    )
     pool.submit(_evaluate(poisoned, "poison", parent_recipe("a"), timeout))
     (result,) = _drain(pool, 1)
     assert result.reason is not None

@@ -1,0 +1,80 @@
+"""Jobs of more than the plain kind: two stages, two tasks, nothing that can be built."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from service.client import Client
+from tests.running import RunningService, wait_for_end
+from tests.tiny import write_llama
+from tests.trial_log import trial_log
+from tests.zoo_spec import write_spec, zoo_spec
+
+_ALONE = {"averages": False, "grid_step": None}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate(("base", "maths", "ja")):
+        write_llama(folder / "zoo" / name, seed, layers=4)
+    write_llama(folder / "zoo" / "broken", 3, layers=4)
+    weights = folder / "zoo" / "broken" / "model.safetensors"
+    tensors = load_file(weights)
+    tensors["model.norm.weight"] = torch.full_like(tensors["model.norm.weight"], torch.nan)
+    save_file(tensors, weights, metadata={"format": "pt"})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, models: Path) -> Iterator[RunningService]:
+    data = tmp_path_factory.mktemp("stages") / "data"
+    with RunningService(data, models=models) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service: RunningService) -> Iterator[Client]:
+    with service.client() as client:
+        yield client
+
+
+def test_two_stages_number_their_trials_without_a_gap(
+    service: RunningService, client: Client, tmp_path: Path
+) -> None:
+    spec = zoo_spec(trials=5, name="stages", baselines=_ALONE)
+    second = zoo_spec(trials=7, sampler="random")["stages"][0]
+    second["name"] = "again"
+    second["space"] |= {"method": "dare_ties", "layer_groups": 2, "module_groups": ["self_attn"]}
+    spec["stages"].append(second)
+    spec["tasks"].append({"task": "word_problems_en", "weight": 2.0})
+    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert job.state == "finished", job.reason
+    log = trial_log(service.data, job.id)
+    assert [trial["number"] for trial in log] == list(range(12))
+    assert [trial["stage"] for trial in log] == ["weights"] * 5 + ["again"] * 7
+    assert [trial["generation"] for trial in log] == [0] * 5 + [0] * 5 + [1] * 2
+    assert all(trial["recipe"]["merge_method"] == "dare_ties" for trial in log[5:])
+    assert all(trial["items"].keys() == {"word_problems_ja", "word_problems_en"} for trial in log)
+
+
+def test_a_job_whose_every_trial_fails_fails_with_a_reason(client: Client, tmp_path: Path) -> None:
+    spec = zoo_spec(trials=6, name="broken", baselines=_ALONE)
+    spec["models"]["ja"]["ref"] = "zoo/broken"
+    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert job.state == "failed"
+    assert job.reason is not None
+    assert "every trial failed" in job.reason
+    assert job.trials_failed == 6
+    (parent,) = [
+        entry
+        for entry in client.evaluations(job.id, split="search", kind="parent")
+        if entry.label == "ja"
+    ]
+    assert parent.reason is not None
+    assert "model.norm.weight" in parent.reason
