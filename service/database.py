@@ -20,14 +20,20 @@ class Database:
     """Sessions on one database URL; every transaction commits whole or not at all."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
         self._engine = _engine(url)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self._writers = sessionmaker(self._engine, expire_on_commit=False)
+        self._readers = sessionmaker(self._engine.execution_options(reading=True), autoflush=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits at the end of the block, and rolls back on any error."""
-        with self._sessions.begin() as session:
+        with self._writers.begin() as session:
+            yield session
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Session]:
+        """A session that only reads, all of it at one moment; it waits for no writer."""
+        with self._readers() as session:
             yield session
 
     def migrate(self) -> None:
@@ -60,6 +66,7 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reading = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     return engine

@@ -13,7 +13,7 @@ from service.trials import repository as trials
 def trial_log(data: Path, job_id: str) -> list[dict[str, Any]]:
     """Every trial in order: where it stands, its genome, recipe, fitness and item scores."""
     database = Database(f"sqlite:///{data / 'cuvee.sqlite3'}")
-    with database.transaction() as session:
+    with database.snapshot() as session:
         scores = {
             (entry.subject.label, entry.split): {
                 task: evaluations.unpack(score.items) for task, score in entry.scores.items()

@@ -53,7 +53,7 @@ class Life:
         self._job_id = job_id
         self._spec = spec
         self._shapes = shapes
-        with database.transaction() as session:
+        with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
                 (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)

@@ -61,7 +61,7 @@ class Controller(threading.Thread):
             pool.close()
 
     def _poll(self, pool: Pool) -> None:
-        with self._database.transaction() as session:
+        with self._database.snapshot() as session:
             active = jobs.active(session)
         for job in active:
             if job.state == "cancelling":

@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/")
 def show_jobs(request: Request, database: DatabaseDependency) -> Response:
     """The job list."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         cursor = events.newest(session)
     return render(request, "jobs.html", {"cursor": cursor})
 
@@ -38,7 +38,7 @@ def show_jobs_elsewhere() -> Response:
 @router.get("/jobs/{job_id}")
 def show_job(job_id: str, request: Request, database: DatabaseDependency) -> Response:
     """One job, or a page that says that there is none."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         cursor = events.newest(session)
         try:
             job = jobs.get(session, job_id)

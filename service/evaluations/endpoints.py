@@ -19,7 +19,7 @@ def list_evaluations(
     job_id: str, database: DatabaseDependency, split: Split | None = None, kind: Kind | None = None
 ) -> list[EvaluationView]:
     """Everything evaluated for the job so far, in order of recording."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         jobs.get(session, job_id)
         found = evaluations.all_of(session, job_id, split=split, kind=kind)
     return [EvaluationView.of(entry) for entry in found]

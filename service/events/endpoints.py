@@ -52,10 +52,10 @@ async def stream_events(
 
 
 def _newest(database: Database) -> int:
-    with database.transaction() as session:
+    with database.snapshot() as session:
         return events.newest(session)
 
 
 def _after(database: Database, cursor: int, job: str | None) -> Sequence[Event]:
-    with database.transaction() as session:
+    with database.snapshot() as session:
         return events.after(session, cursor, job)

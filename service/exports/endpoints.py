@@ -39,7 +39,7 @@ def request_export(
 @router.get("")
 def list_exports(job_id: str, database: DatabaseDependency) -> list[ExportView]:
     """The job's exports, oldest first."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         jobs.get(session, job_id)
         return [ExportView.of(export) for export in exports.of_job(session, job_id)]
 
@@ -47,5 +47,5 @@ def list_exports(job_id: str, database: DatabaseDependency) -> list[ExportView]:
 @router.get("/{export_id}")
 def get_export(job_id: str, export_id: str, database: DatabaseDependency) -> ExportView:
     """One export."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         return ExportView.of(exports.get(session, job_id, export_id))

@@ -51,7 +51,7 @@ def list_jobs(
     database: DatabaseDependency, limit: Annotated[int, Query(ge=1, le=500)] = 100
 ) -> list[JobView]:
     """The latest jobs, newest first."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         return [
             JobView.of(job, trials.progress(session, job.id))
             for job in jobs.newest_first(session, limit)
@@ -61,7 +61,7 @@ def list_jobs(
 @router.get("/{job_id}", responses={404: {"model": Problem}})
 def get_job(job_id: str, database: DatabaseDependency) -> JobDetail:
     """One job with its progress and its spec."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         return _detail(session, jobs.get(session, job_id))
 
 

@@ -28,7 +28,7 @@ def list_trials(
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> list[TrialView]:
     """The job's trials in order of their numbers."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         jobs.get(session, job_id)
         return [TrialView.of(trial) for trial in trials.all_of(session, job_id, after, limit)]
 
@@ -36,7 +36,7 @@ def list_trials(
 @router.get("/trials/{number}/recipe.yaml", response_class=Response)
 def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Response:
     """The trial's recipe as YAML in mergekit's vocabulary."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         trial = trials.get(session, job_id, number)
     return Response(_yaml(trial), media_type="application/yaml")
 
@@ -44,7 +44,7 @@ def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Respon
 @router.get("/best")
 def get_best(job_id: str, database: DatabaseDependency) -> BestView:
     """The winner, or the best trial so far."""
-    with database.transaction() as session:
+    with database.snapshot() as session:
         job = jobs.get(session, job_id)
         final = job.winner is not None
         number = job.winner if final else trials.progress(session, job_id).best

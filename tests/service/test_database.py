@@ -66,6 +66,24 @@ def test_times_come_back_as_utc_whatever_zone_they_were_given_in(tmp_path: Path)
     assert found.tzinfo is UTC
 
 
+def test_a_snapshot_waits_for_no_writer_and_sees_one_moment(tmp_path: Path) -> None:
+    database = Database(_url(tmp_path))
+    database.migrate()
+    with database.transaction() as writer:
+        job_id = jobs.create(writer, "first", {}, {}).id
+    with database.transaction() as writer, database.snapshot() as reader:
+        jobs.create(writer, "second", {}, {})
+        writer.flush()
+        assert [job.name for job in jobs.newest_first(reader, 10)] == ["first"]
+    with database.snapshot() as reader:
+        assert len(jobs.newest_first(reader, 10)) == 2
+        with database.transaction() as writer:
+            jobs.get(writer, job_id).state = "running"
+        reader.expire_all()
+        assert jobs.get(reader, job_id).state == "queued"
+    database.close()
+
+
 def test_a_trial_needs_its_job(tmp_path: Path) -> None:
     database = Database(_url(tmp_path))
     database.migrate()
