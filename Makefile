@@ -1,6 +1,6 @@
 # `make demo` and `make test` need nothing but make and Python 3.11 or newer.
 
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 DONE := $(VENV)/.installed
@@ -14,7 +14,7 @@ help: ## Show this list
 .PHONY: install
 install: $(DONE) ## Make the virtual environment and install Cuvee into it
 
-# torch first and pinned, so that pip takes exactly that build and no other.
+# torch first and at its pinned version, so that no other package asks for a newer one.
 $(DONE): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch

@@ -59,10 +59,9 @@ class _Part(BaseModel):
 
 
 class ModelRef(_Part):
-    """A model: a folder under the models folder, or a Hugging Face repository at a revision."""
+    """A model: a folder below the models folder."""
 
     ref: Reference
-    revision: Reference | None = None
 
 
 class TaskEntry(_Part):

@@ -35,8 +35,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     With `workers` 0 there is no controller: jobs are taken in and stay queued.
     """
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    settings.exports_dir.mkdir(exist_ok=True)
+    settings.exports_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url)
     database.migrate()
     controller = Controller(database, settings) if settings.workers else None

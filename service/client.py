@@ -14,7 +14,6 @@ from service.exports.schemas import ExportView
 from service.jobs.schemas import JobDetail, JobView
 from service.trials.schemas import BestView
 
-ENDED = ("finished", "failed", "cancelled")
 _PATIENCE_SECONDS = 30.0
 
 

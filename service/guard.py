@@ -30,10 +30,10 @@ class LoopbackGuard:
 
 def _refusal(headers: Headers) -> str | None:
     host = headers.get("host", "")
-    if urlsplit(f"//{host}").hostname not in LOOPBACK:
+    if _hostname(host) not in LOOPBACK:
         return f"the service answers on loopback only, not as {host!r}"
     origin = headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and origin.partition("://")[2] != host:
         return f"requests from pages of {origin!r} are refused"
     length = headers.get("content-length", "0")
     if headers.get("transfer-encoding") or not length.isdecimal():
@@ -41,3 +41,10 @@ def _refusal(headers: Headers) -> str | None:
     if int(length) > MAX_BODY_BYTES:
         return f"the body is over {MAX_BODY_BYTES} bytes"
     return None
+
+
+def _hostname(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from filelock import FileLock, Timeout
 
 from service.app import create_app
 from service.errors import Refused
@@ -23,10 +24,22 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     """Serve until SIGINT or SIGTERM; `announce` gets the address as soon as it is bound.
 
     The address is also written to `address` in the data folder. Raises Refused for a host beyond
-    loopback and OSError when the port is taken.
+    loopback and for a data folder that is served already, and OSError when the port is taken.
     """
     if settings.host not in LOOPBACK:
         raise Refused(f"host: {settings.host!r} is beyond loopback; Cuvee listens on loopback only")
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.data_dir / "served.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        message = f"data folder: {settings.data_dir} is served by another process"
+        raise Refused(message) from error
+    with lock:
+        _serve(settings, announce)
+
+
+def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
     from workers.cluster import local_cluster
 
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL
 
 
 class Settings(BaseSettings):
@@ -38,7 +39,8 @@ class Settings(BaseSettings):
     @property
     def database_url(self) -> str:
         """SQLite, in the data folder."""
-        return f"sqlite:///{self.data_dir.resolve() / 'cuvee.sqlite3'}"
+        path = self.data_dir.resolve() / "cuvee.sqlite3"
+        return URL.create("sqlite", database=str(path)).render_as_string()
 
     @property
     def exports_dir(self) -> Path:

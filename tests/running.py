@@ -11,7 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from service.client import ENDED, Client
+from service.client import Client
+from service.jobs.repository import ENDED
 from service.jobs.schemas import JobDetail
 
 REPOSITORY = Path(__file__).parents[1]
@@ -21,10 +22,19 @@ _START_SECONDS = 120.0
 class RunningService:
     """`cuvee serve` on a data folder; a context manager that leaves no process behind."""
 
-    def __init__(self, data: Path, *, models: Path = REPOSITORY, workers: int = 2) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        models: Path = REPOSITORY,
+        tasks: Path | None = None,
+        workers: int = 2,
+    ) -> None:
         self.data = data
         self._command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
         self._command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
+        if tasks is not None:
+            self._command += ["--tasks", str(tasks)]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

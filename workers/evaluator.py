@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from transformers import AutoTokenizer
 
+from evaluators.errors import TaskDataError
 from evaluators.scoring import PreparedTask, SplitScores
 from evaluators.task import Split
 from evaluators.tasks import load_task
@@ -49,17 +49,16 @@ class Evaluator:
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""
         started = time.perf_counter()
-        write_checkpoint(
-            Recipe.model_validate_json(work.recipe), self._context.models, Path(work.folder)
-        )
+        write_checkpoint(Recipe.model_validate_json(work.recipe), self._context.models, work.folder)
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 
     def _prepare(self, name: str, split: Split) -> PreparedTask:
         if (name, split) not in self._prepared:
             limit = self._context.search_items if split == "search" else None
-            self._prepared[name, split] = PreparedTask(
-                self._tasks[name], split, self._tokenizer, limit=limit
-            )
+            prepared = PreparedTask(self._tasks[name], split, self._tokenizer, limit=limit)
+            if not prepared.items:
+                raise TaskDataError(f"task {name!r} has no item in its {split} split")
+            self._prepared[name, split] = prepared
         return self._prepared[name, split]
 
 

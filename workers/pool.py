@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import ray
-from ray.exceptions import OutOfMemoryError, RayActorError
+from ray.exceptions import RayError
 
 from workers.actor import Worker
 from workers.work import Result, Work
@@ -29,7 +29,8 @@ class _Seat:
     work: Work | None = None
     attempt: int = 0
     pending: Any = None
-    deadline: float = float("inf")
+    ready: Any = None
+    deadline: float | None = None
 
 
 class Pool:
@@ -90,7 +91,7 @@ class Pool:
             if seat.work is None and self._again:
                 work, attempt = self._again.popleft()
                 seat.work, seat.attempt = work, attempt
-                seat.deadline = time.monotonic() + work.timeout_seconds
+                seat.deadline = None
                 seat.pending = seat.actor.run.remote(work)
 
     def _collect(self, seat: _Seat) -> Result | None:
@@ -98,7 +99,7 @@ class Pool:
         assert work is not None
         try:
             result: Result = ray.get(seat.pending)
-        except (RayActorError, OutOfMemoryError) as error:
+        except RayError as error:
             name = seat.name
             self._replace(seat)
             if attempt < ATTEMPTS:
@@ -111,7 +112,12 @@ class Pool:
 
     def _expire(self, seat: _Seat) -> Result | None:
         work = seat.work
-        if work is None or time.monotonic() < seat.deadline:
+        if work is None:
+            return None
+        if seat.deadline is None and _is_up(seat):
+            # A fresh worker imports for seconds; its work's time begins when it is up.
+            seat.deadline = time.monotonic() + work.timeout_seconds
+        if seat.deadline is None or time.monotonic() < seat.deadline:
             return None
         name = seat.name
         self._replace(seat)
@@ -121,8 +127,14 @@ class Pool:
     def _replace(self, seat: _Seat) -> None:
         ray.kill(seat.actor)
         fresh = self._new_seat()
-        seat.actor, seat.name, seat.work = fresh.actor, fresh.name, None
+        seat.actor, seat.name, seat.ready, seat.work = fresh.actor, fresh.name, fresh.ready, None
 
     def _new_seat(self) -> _Seat:
         name = next(self._names)
-        return _Seat(actor=_Actor.remote(name), name=name)
+        actor = _Actor.remote(name)
+        return _Seat(actor=actor, name=name, ready=actor.ready.remote())
+
+
+def _is_up(seat: _Seat) -> bool:
+    up, _ = ray.wait([seat.ready], timeout=0)
+    return bool(up)

@@ -14,10 +14,12 @@ class Context:
     """What a worker must hold to build and score a job's candidates.
 
     `models` maps each name that recipes use to the folder of its checkpoint, `tasks` each task to
-    its metric. `search_items` limits the search split to its first items.
+    its metric. `digests` are those of the models' content: a worker holds on to what it has loaded
+    only while they are the same. `search_items` limits the search split to its first items.
     """
 
     models: Mapping[str, Path]
+    digests: Mapping[str, str]
     tasks: Mapping[str, str]
     tasks_dir: Path | None
     search_items: int | None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Column, Table
 
@@ -63,8 +64,8 @@ def serve(
         "workers": workers,
         "device": device,
     }
-    settings = Settings(**{name: value for name, value in given.items() if value is not None})
     with _explained():
+        settings = Settings(**{name: value for name, value in given.items() if value is not None})
         run(settings, lambda address: console.print(f"Cuvee serves at {address}", soft_wrap=True))
 
 
@@ -158,6 +159,11 @@ def _explained() -> Iterator[None]:
     except ApiError as error:
         for line in error.lines:
             _errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1) from error
+    except ValidationError as error:
+        for entry in error.errors():
+            field = ".".join(str(part) for part in entry["loc"])
+            _errors.print(f"{field}: {entry['msg']}", style="red", markup=False, highlight=False)
         raise typer.Exit(1) from error
     except (Refused, OSError) as error:
         _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)

@@ -9,8 +9,9 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from service.client import ENDED, Client
+from service.client import Client
 from service.evaluations.schemas import Accuracy, EvaluationView
+from service.jobs.repository import ENDED
 from service.jobs.schemas import JobDetail
 
 _POLL_SECONDS = 0.5

@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
-from search.spec import SearchSpec
-from service.models import located
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from merging.checkpoint import content_digest
+from search.spec import ModelShape, SearchSpec
+from service.errors import ServiceError
+from service.models import located, shapes
 from service.settings import Settings
 from service.tables import Job
 from workers.work import Context
 
 
-def context_of(job: Job, settings: Settings) -> Context:
-    """The job's worker context. Raises Invalid when a model is no longer there."""
+@dataclass(frozen=True)
+class Ready:
+    """A job that can run: its spec, the shapes of its models by alias, the workers' context."""
+
+    spec: SearchSpec
+    shapes: Mapping[str, ModelShape]
+    context: Context
+
+
+class ModelChanged(ServiceError):
+    """A parent's files changed under a job, so its log no longer says what was evaluated."""
+
+
+def make_ready(job: Job, settings: Settings) -> Ready:
+    """Find the job's models as they were at submission.
+
+    Raises Invalid when one is no longer there, and ModelChanged.
+    """
     spec = SearchSpec.model_validate(job.spec)
     checkpoints = located(spec, settings.models_dir)
-    return Context(
+    for alias, info in checkpoints.items():
+        if content_digest(info.path) != job.model_digests[alias]:
+            raise ModelChanged(f"model {alias!r} is no longer what it was at submission")
+    context = Context(
         models={spec.models[alias].ref: info.path for alias, info in checkpoints.items()},
+        digests=dict(job.model_digests),
         tasks={entry.task: entry.metric for entry in spec.tasks},
         tasks_dir=settings.tasks_dir,
         search_items=spec.items,
         device=settings.device,
     )
+    return Ready(spec, shapes(checkpoints), context)

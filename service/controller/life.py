@@ -61,23 +61,24 @@ class Life:
 
     def steps(self) -> Iterator[list[Need]]:
         """Every step of the job that is not recorded yet, in order."""
-        self._enter("parents")
-        yield from self._missing(self._parents("search"))
+        yield from self._missing("parents", self._parents("search"))
         for stage in self._spec.stages:
-            self._enter("search")
             yield from self._stage(stage)
-        self._enter("select")
         chosen = finalists(list(self._scored_trials()), self._spec.select.top_k)
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
-        yield from self._missing([self._trial_need(number, "select") for number in chosen])
+        yield from self._missing(
+            "select", [self._trial_need(number, "select") for number in chosen]
+        )
         best = self._winner(chosen)
         with self._database.transaction() as session:
             jobs.fix_winner(session, self._job_id, best)
-        self._enter("holdout")
         yield from self._missing(
-            [self._trial_need(best, "holdout"), *self._parents("holdout"), *self._peers()]
+            "holdout",
+            [self._trial_need(best, "holdout"), *self._parents("holdout"), *self._peers()],
         )
+        if reason := self._recorded[Subject.trial(best), "holdout"].reason:
+            raise NoChild(f"the winner could not be scored on holdout: {reason}")
 
     def record(self, need: Need, result: Result) -> None:
         """Commit one result: its scores, its events and the trial's end, together."""
@@ -118,7 +119,8 @@ class Life:
         return fresh
 
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[list[Need]]:
-        yield from self._missing([self._trial_need(trial.number, "search") for trial in members])
+        needs = [self._trial_need(trial.number, "search") for trial in members]
+        yield from self._missing("search", needs)
         for trial in members:
             sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
 
@@ -131,14 +133,12 @@ class Life:
         before = self._spec.stages[: self._spec.stages.index(stage)]
         return sum(earlier.budget.trials for earlier in before)
 
-    def _missing(self, needs: Sequence[Need]) -> Iterator[list[Need]]:
+    def _missing(self, phase: str, needs: Sequence[Need]) -> Iterator[list[Need]]:
         missing = [need for need in needs if (need.subject, need.split) not in self._recorded]
         if missing:
+            with self._database.transaction() as session:
+                jobs.enter_phase(session, self._job_id, phase)
             yield missing
-
-    def _enter(self, phase: str) -> None:
-        with self._database.transaction() as session:
-            jobs.enter_phase(session, self._job_id, phase)
 
     def _trial_need(self, number: int, split: Split) -> Need:
         recipe = Recipe.model_validate(self._trials[number].recipe)

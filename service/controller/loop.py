@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 import time
 from collections import deque
@@ -9,19 +11,15 @@ from collections.abc import Iterator
 
 import structlog
 
-from merging.checkpoint import content_digest
-from search.spec import SearchSpec
-from service.controller.context import context_of
+from service.controller.context import make_ready
 from service.controller.exporting import ExportQueue
 from service.controller.life import Life, Need
 from service.database import Database
-from service.errors import ServiceError
 from service.jobs import repository as jobs
-from service.models import located, shapes
 from service.settings import Settings
 from service.tables import Job
 from workers.pool import Pool
-from workers.work import Context, Evaluate, Result, Work
+from workers.work import Evaluate, Result, Work
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +44,18 @@ class Controller(threading.Thread):
         self._stopping.set()
 
     def run(self) -> None:
-        """Poll for new and cancelled jobs, hand out work, record results."""
+        """Poll for new and cancelled jobs, hand out work, record results.
+
+        What goes wrong with one job or export ends that one. What goes wrong here, such as a lost
+        database, ends the service: jobs that nobody moves on must not look alive.
+        """
+        try:
+            self._move_jobs_on()
+        except Exception:
+            log.critical("controller_died", exc_info=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _move_jobs_on(self) -> None:
         pool = Pool(self._settings.workers)
         try:
             polled = float("-inf")
@@ -68,8 +77,6 @@ class Controller(threading.Thread):
                 self._cancel(job, pool)
             elif job.id not in self._running:
                 self._take_up(job)
-        if pool.free and (export := self._exports.next()):
-            pool.submit(export)
 
     def _take_up(self, job: Job) -> None:
         try:
@@ -93,16 +100,17 @@ class Controller(threading.Thread):
 
     def _hand_out(self, pool: Pool) -> None:
         """Give each free worker one evaluation, the jobs taking turns."""
-        passed_over = 0
-        while pool.free and passed_over < len(self._turn):
+        while pool.free and (export := self._exports.next()):
+            pool.submit(export)
+        idle: set[str] = set()
+        while pool.free and len(idle) < len(self._turn):
             job_id = self._turn[0]
             self._turn.rotate(-1)
             work = self._next_work(job_id)
-            if work is None:
-                passed_over += 1
-            else:
-                passed_over = 0
+            if work is not None:
                 pool.submit(work)
+            elif job_id in self._running:
+                idle.add(job_id)
 
     def _next_work(self, job_id: str) -> Work | None:
         running = self._running[job_id]
@@ -123,7 +131,11 @@ class Controller(threading.Thread):
         if self._exports.owns(result):
             self._exports.record(result)
         elif running := self._running.get(result.id.partition(":")[0]):
-            running.record(result)
+            try:
+                running.record(result)
+            except Exception as error:
+                self._drop(running.id)
+                self._fail(running.id, error)
 
     def _drop(self, job_id: str) -> None:
         del self._running[job_id]
@@ -139,15 +151,11 @@ class _RunningJob:
     """A job's life with its work: what waits for a worker, and what is with one."""
 
     def __init__(self, database: Database, job: Job, settings: Settings) -> None:
-        spec = SearchSpec.model_validate(job.spec)
-        checkpoints = located(spec, settings.models_dir)
-        for alias, info in checkpoints.items():
-            if content_digest(info.path) != job.model_digests[alias]:
-                raise ModelChanged(f"model {alias!r} is no longer what it was at submission")
-        self._id = job.id
-        self._timeout = spec.timeout_seconds
-        self._context: Context = context_of(job, settings)
-        self._life = Life(database, job.id, spec, shapes(checkpoints))
+        ready = make_ready(job, settings)
+        self.id = job.id
+        self._timeout = ready.spec.timeout_seconds
+        self._context = ready.context
+        self._life = Life(database, job.id, ready.spec, ready.shapes)
         self._steps: Iterator[list[Need]] = self._life.steps()
         self._waiting: deque[Need] = deque()
         self._flying: dict[str, Need] = {}
@@ -166,7 +174,7 @@ class _RunningJob:
         if not self._waiting:
             return None
         need = self._waiting.popleft()
-        work_id = f"{self._id}:{need.subject}:{need.split}"
+        work_id = f"{self.id}:{need.subject}:{need.split}"
         self._flying[work_id] = need
         return Evaluate(
             id=work_id,
@@ -179,7 +187,3 @@ class _RunningJob:
     def record(self, result: Result) -> None:
         """Record one result of this job's."""
         self._life.record(self._flying.pop(result.id), result)
-
-
-class ModelChanged(ServiceError):
-    """A parent's files changed under a job, so its log no longer says what was evaluated."""

@@ -86,14 +86,18 @@ def request_cancel(session: Session, job_id: str) -> Job:
     job = get(session, job_id)
     if job.state in ENDED:
         raise Conflict(f"the job is {job.state} already")
-    job.state = "cancelling"
-    events.append(session, job_id, "job.cancelling", {})
+    if job.state != "cancelling":
+        job.state = "cancelling"
+        events.append(session, job_id, "job.cancelling", {})
     return job
 
 
 def end(session: Session, job_id: str, state: str, reason: str | None = None) -> None:
     """Move the job to one of the ended states."""
     job = get(session, job_id)
+    if job.state == "cancelling":
+        # Who asked for it was told that it would be; the last result may have come since.
+        state = "cancelled"
     job.state = state
     job.phase = "ended"
     job.reason = reason

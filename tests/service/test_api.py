@@ -87,6 +87,7 @@ def test_an_export_takes_no_path(api: TestClient, spec: Spec) -> None:
     [
         {"host": "evil.example"},
         {"host": "evil.example:8642"},
+        {"host": "[::1"},
         {"origin": "https://evil.example"},
         {"origin": "null"},
         {"content-length": str(2**21)},

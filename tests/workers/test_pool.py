@@ -35,6 +35,7 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Context:
     (folder / "tasks" / "sums.jsonl").write_text("\n".join(lines))
     return Context(
         models={name: write_llama(folder / name, seed) for seed, name in enumerate("ab")},
+        digests={},
         tasks={"jsonl:sums": "exact_match"},
         tasks_dir=folder / "tasks",
         search_items=None,

@@ -1,0 +1,86 @@
+"""What must not stop the service: bad exports, changed parents, empty splits, a second service."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from service.cli import app
+from service.client import ApiError, Client
+from tests.running import RunningService, wait_for_end
+from tests.tiny import write_llama
+from tests.zoo_spec import write_spec, zoo_spec
+
+_ALONE = {"averages": False, "grid_step": None}
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("models")
+    for seed, name in enumerate(("base", "maths", "ja")):
+        write_llama(folder / "zoo" / name, seed, layers=4)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tasks")
+    lines = [
+        json.dumps({"id": f"q{n}", "prompt": f"one and {n} is ?", "answer": n, "split": "search"})
+        for n in range(6)
+    ]
+    (folder / "uneven.jsonl").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(
+    tmp_path_factory: pytest.TempPathFactory, models: Path, tasks: Path
+) -> Iterator[RunningService]:
+    data = tmp_path_factory.mktemp("controller") / "data"
+    with RunningService(data, models=models, tasks=tasks) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(service: RunningService) -> Iterator[Client]:
+    with service.client() as client:
+        yield client
+
+
+def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:
+    answer = CliRunner().invoke(app, ["serve", "--data", str(service.data), "--port", "0"])
+    assert answer.exit_code == 1
+    assert "served by another process" in answer.output
+
+
+def test_a_task_without_items_to_select_on_ends_its_job_only(
+    client: Client, tmp_path: Path
+) -> None:
+    spec = zoo_spec(trials=3, name="uneven", baselines=_ALONE)
+    spec["tasks"] = [{"task": "jsonl:uneven"}]
+    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert job.state == "failed"
+    assert job.reason is not None
+    assert "no finalist has a score" in job.reason or "select" in job.reason
+
+
+def test_an_export_whose_parent_changed_fails_alone(
+    client: Client, models: Path, tmp_path: Path
+) -> None:
+    spec = zoo_spec(trials=3, name="changed", baselines=_ALONE)
+    first = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert first.state == "finished", first.reason
+    # Other weights of the same shape, put in place while the workers hold the old ones.
+    write_llama(tmp_path / "other", 77, layers=4)
+    (tmp_path / "other" / "model.safetensors").replace(models / "zoo" / "ja" / "model.safetensors")
+    with pytest.raises(ApiError, match="no longer what it was"):
+        client.export(first.id)
+    second = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert second.state == "finished", second.reason
+    assert second.model_digests["ja"] != first.model_digests["ja"]
+    assert Path(client.export(second.id).folder).is_dir()
