@@ -169,14 +169,13 @@ class Life:
         return (trial for trial in self._trials.values() if trial.fitness is not None)
 
     def _winner(self, chosen: Sequence[int]) -> int:
-        scores = {}
-        for number in chosen:
-            value = self._fitness(self._recorded[Subject.trial(number), "select"])
-            if value is not None:
-                scores[number] = value
-        if not scores:
-            raise NoChild("every finalist failed on the select split")
-        return winner(scores)
+        found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}
+        scores = {number: self._fitness(recorded) for number, recorded in found.items()}
+        finite = {number: score for number, score in scores.items() if score is not None}
+        if not finite:
+            reason = found[chosen[0]].reason
+            raise NoChild(f"every finalist failed on the select split: {reason}")
+        return winner(finite)
 
     def _fitness(self, recorded: Recorded) -> float | None:
         if recorded.reason is not None:
