@@ -93,6 +93,11 @@ def install_handlers(app: FastAPI) -> None:
         detail = "; ".join(str(field) for field in fields)
         return _answer(422, Invalid.title, detail, fields)
 
+    @app.exception_handler(Exception)
+    def on_defect(_request: Request, _error: Exception) -> JSONResponse:
+        # The framework logs it with its traceback; the client learns no more than that.
+        return _answer(500, ServiceError.title, "something went wrong inside the service", ())
+
     @app.exception_handler(HTTPException)
     def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
         return _answer(error.status_code, error.detail, error.detail, ())

@@ -89,18 +89,19 @@ def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
         return {"accuracy": score.accuracy, "low": score.low, "high": score.high}
 
     def of_kind(kind: str) -> list[EvaluationView]:
-        return [entry for entry in holdout if entry.kind == kind]
+        return [entry for entry in holdout if entry.kind == kind and entry.scores]
 
     best = of_kind("trial")[0]
     averages = {entry.label: figure(entry) for entry in of_kind("average")}
-    members = {frozenset(label.split("+")): label for label in averages}
     grid = best_of_grid(holdout, task)
-    parents = job.spec["stages"][-1]["space"]["parents"]
+    parents = set(job.spec["stages"][-1]["space"]["parents"])
     return {
         "task": task,
         "holdout_n": score_on(best, task).n,
         "parents": [{"name": entry.label, **figure(entry)} for entry in of_kind("parent")],
-        "average": averages[members[frozenset(parents)]],
+        "average": next(
+            (found for label, found in averages.items() if set(label.split("+")) == parents), None
+        ),
         "averages": averages,
         "uniform_grid_best": {**figure(grid), "weights": grid.label} if grid else None,
         "best": {**figure(best), "trial": int(best.label)},

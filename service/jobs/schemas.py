@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from search.spec import SearchSpec
 from service.tables import Job
 from service.trials.repository import Progress
 
@@ -40,7 +39,6 @@ class JobView(BaseModel):
     @classmethod
     def of(cls, job: Job, progress: Progress) -> JobView:
         """The view of a job row and its progress."""
-        spec = SearchSpec.model_validate(job.spec)
         best = None
         if progress.best is not None and progress.best_fitness is not None:
             best = BestSoFar(trial=progress.best, fitness=progress.best_fitness)
@@ -53,7 +51,7 @@ class JobView(BaseModel):
             state=job.state,
             phase=job.phase,
             reason=job.reason,
-            trials_total=sum(stage.budget.trials for stage in spec.stages),
+            trials_total=sum(stage["budget"]["trials"] for stage in job.spec["stages"]),
             trials_finished=progress.finished,
             trials_failed=progress.failed,
             best=best,

@@ -121,6 +121,17 @@ def test_health_is_ok_and_openapi_is_complete(api: TestClient) -> None:
     } <= paths.keys()
 
 
+def test_a_defect_is_a_problem_500_that_tells_nothing(app: FastAPI, spec: Spec) -> None:
+    database: Database = app.state.database
+    with database.transaction() as session:
+        jobs.create(session, "defect", {"stages": "secret"}, {})
+    with TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        answer = client.get("/v1/jobs")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "secret" not in answer.text
+
+
 def test_events_have_a_cursor_without_gaps_and_filter_by_job(app: FastAPI, spec: Spec) -> None:
     database: Database = app.state.database
     with database.transaction() as session:
