@@ -121,7 +121,7 @@ def test_health_is_ok_and_openapi_is_complete(api: TestClient) -> None:
     } <= paths.keys()
 
 
-def test_a_defect_is_a_problem_500_that_tells_nothing(app: FastAPI, spec: Spec) -> None:
+def test_a_defect_is_a_problem_500_that_tells_nothing(app: FastAPI) -> None:
     database: Database = app.state.database
     with database.transaction() as session:
         jobs.create(session, "defect", {"stages": "secret"}, {})
