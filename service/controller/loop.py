@@ -91,9 +91,9 @@ class Controller(threading.Thread):
         self._turn.append(job.id)
 
     def _cancel(self, job: Job, pool: Pool) -> None:
-        if running := self._running.pop(job.id, None):
+        if running := self._running.get(job.id):
             pool.withdraw(running.flying)
-            self._turn.remove(job.id)
+            self._drop(job.id)
         with self._database.transaction() as session:
             jobs.end(session, job.id, "cancelled")
         log.info("job_cancelled", job=job.id)
