@@ -14,9 +14,9 @@ from types import MappingProxyType
 
 import merging.methods
 from merging.errors import RecipeError
-from merging.method import Method, Parameter, Values
+from merging.method import Method, Parameter, SearchRange
 
-__all__ = ["Method", "Parameter", "Values", "get_method", "methods"]
+__all__ = ["Method", "Parameter", "SearchRange", "get_method", "methods"]
 
 
 @cache

@@ -10,7 +10,7 @@ from merging.errors import RecipeError
 from merging.layout import Scope, at_layer, lay_out, layer_of
 from merging.method import Method, Parameter
 from merging.recipe import Recipe
-from merging.values import Scalar, Setting, gradients
+from merging.values import Choice, Scalar, Setting, gradients
 
 if TYPE_CHECKING:
     from merging.checkpoint import CheckpointInfo
@@ -35,7 +35,9 @@ def check_recipe(
     for field, scope, of_parent in _scopes(recipe):
         for name, value in scope.items():
             _check_parameter(method, f"{field}.{name}", name, of_parent)
-            _check_setting(f"{field}.{name}", method.parameter(name), value, depth)
+            parameter = method.parameter(name)
+            assert parameter is not None
+            _check_setting(f"{field}.{name}", parameter, value, depth)
     _check_required(recipe, method)
     lay_out(recipe, depth)
     _check_shapes(recipe, parents, like)
@@ -48,20 +50,20 @@ def _check_models(recipe: Recipe, method: Method, parents: Mapping[str, Checkpoi
             known = ", ".join(parents)
             raise RecipeError(field, f"there is no model {name!r}; there are: {known}")
     base = recipe.base_model
-    if method.needs_base and base is None:
+    if method.base == "required" and base is None:
         raise RecipeError("base_model", f"method {method.name!r} needs a base model")
     for field, names in _groups(recipe):
-        if base is not None and base not in names and (recipe.slices or not method.needs_base):
+        if base is not None and base not in names and (recipe.slices or method.base == "none"):
             reason = (
                 "must list the base model with its layers"
-                if method.needs_base
+                if method.base != "none"
                 else f"must list the base model too: method {method.name!r} merges it as any other"
             )
             raise RecipeError(field, f"{reason} ({base!r})")
-        count = len([name for name in names if not method.needs_base or name != base])
+        count = len([name for name in names if method.base == "none" or name != base])
         most = method.max_parents
         if count < method.min_parents or (most is not None and count > most):
-            besides = " besides the base" if method.needs_base else ""
+            besides = " besides the base" if base is not None and method.base != "none" else ""
             wanted = str(most) if most == method.min_parents else f"at least {method.min_parents}"
             message = f"method {method.name!r} takes {wanted} model(s){besides}, not {count}"
             raise RecipeError(field, message)
@@ -78,26 +80,31 @@ def _check_parameter(method: Method, field: str, name: str, of_parent: bool) -> 
         raise RecipeError(field, message)
 
 
-def _check_setting(field: str, parameter: Parameter | None, value: Setting, depth: int) -> None:
-    assert parameter is not None
+def _check_setting(field: str, parameter: Parameter, value: Setting, depth: int) -> None:
+    if not parameter.varies and isinstance(value, Choice | tuple):
+        raise RecipeError(field, "must be one value for the whole model")
     for gradient in gradients(value):
         if len(gradient) > depth:
             message = f"has {len(gradient)} values, more than the {depth} layers"
             raise RecipeError(field, message)
+        if len(gradient) > 1 and parameter.kind == "whole":
+            raise RecipeError(field, "must be a whole number, which no gradient keeps")
         for knot in gradient:
             _check_value(field, parameter, knot)
-    if parameter.kind == "seed" and not isinstance(value, int | float):
-        raise RecipeError(field, "must be one whole number")
 
 
 def _check_value(field: str, parameter: Parameter, value: Scalar) -> None:
+    if parameter.kind == "choice":
+        if value not in parameter.choices:
+            raise RecipeError(field, f"must be one of {', '.join(parameter.choices)}, not {value}")
+        return
     if parameter.kind == "switch":
         if not isinstance(value, bool):
             raise RecipeError(field, f"must be true or false, not {value}")
         return
-    if isinstance(value, bool):
+    if isinstance(value, bool | str):
         raise RecipeError(field, f"must be a number, not {str(value).lower()}")
-    if parameter.kind == "seed" and value != int(value):
+    if parameter.kind in ("seed", "whole") and value != int(value):
         raise RecipeError(field, f"must be a whole number, not {value}")
     if parameter.low is not None and value < parameter.low:
         raise RecipeError(field, f"must be at least {parameter.low:g}, not {value}")

@@ -12,28 +12,44 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
-from merging.checkpoint import open_parent
+from merging.checkpoint import Parent, content_digest, open_parent
 from merging.errors import CheckpointError, NonFiniteError
 from merging.merger import Merger
+from merging.pointwise import Runner
 from merging.recipe import Recipe
+from merging.site import Workshop
+from merging.statistics import Statistics
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+
+# Below this many numbers, compiling a loop takes longer than it can ever save.
+COMPILED_FROM = 1 << 23
 
 
 class MergeEngine:
     """Mapped parents and one resident model, whose weights become those of each child in turn.
 
     The resident has the architecture of the first of `parents` (by name in recipes: folder).
-    Memory is that of one model, in `dtype`, and of a few copies of its largest tensor: the
-    parents lie in files that processes share. A child is computed in float32 and depends on its
-    recipe alone, never on what was merged before.
+    Memory is that of one model, in `dtype`, and little more: the parents, and what `statistics`
+    keeps of them, lie in files that processes share; a method that needs more says so. A child
+    depends on its recipe alone, never on what was merged before.
+
+    `statistics` is the folder for what is computed once from the parents (by default a temporary
+    one). `compiled`: merge by compiled loops; by default where the model is large enough.
 
     Raises CheckpointError if a folder is no checkpoint of the resident's kind.
     """
 
     def __init__(
-        self, parents: Mapping[str, Path], *, device: str = "cpu", dtype: str = "float32"
+        self,
+        parents: Mapping[str, Path],
+        *,
+        device: str = "cpu",
+        dtype: str = "float32",
+        statistics: Path | None = None,
+        compiled: bool | None = None,
     ) -> None:
         if not parents:
             raise CheckpointError("an engine needs at least one parent")
@@ -55,11 +71,28 @@ class MergeEngine:
         for name in self._targets:
             if name not in first.tensors:
                 raise CheckpointError(f"{first.path}: the model has a tensor {name!r}, it has not")
+        if compiled is None:
+            compiled = sum(one.numel() for one in self._targets.values()) >= COMPILED_FROM
+        self._workshop = Workshop(Statistics(statistics), Runner(compiled=compiled))
+        # Only statistics that outlive the engine need a name that does.
+        self._digests = (
+            {} if statistics is None else {name: content_digest(parents[name]) for name in parents}
+        )
 
     @property
     def model(self) -> PreTrainedModel:
         """The resident: the child of the last `merge`, before any the first parent."""
         return self._model
+
+    @property
+    def parents(self) -> Mapping[str, Parent]:
+        """The parents by name."""
+        return self._parents
+
+    @property
+    def compiled(self) -> bool:
+        """Whether merging runs by compiled loops."""
+        return self._workshop.runner.compiled
 
     @torch.no_grad()
     def merge(self, recipe: Recipe) -> PreTrainedModel:
@@ -68,9 +101,16 @@ class MergeEngine:
         Raises RecipeError, with the resident as it was, or NonFiniteError, with the resident in
         no use until the next merge.
         """
-        merger = Merger(recipe, self._parents, like=self._like, device=self._device)
+        merger = Merger(
+            recipe,
+            self._parents,
+            like=self._like,
+            workshop=self._workshop,
+            digests=self._digests,
+            device=self._device,
+        )
         for name, target in self._targets.items():
-            target.copy_(merger.tensor(name))
+            merger.write(name, target)
         check_finite(self._targets)
         return self._model
 

@@ -16,6 +16,7 @@ from merging.engine import check_finite
 from merging.errors import CheckpointError
 from merging.merger import Merger
 from merging.recipe import Recipe
+from merging.site import Workshop
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -71,7 +72,7 @@ def write_checkpoint(
 @torch.no_grad()
 def _write_weights(recipe: Recipe, parents: Mapping[str, Path], like: str, path: Path) -> None:
     opened = {name: open_parent(parents[name]) for name in recipe.model_names()}
-    merger = Merger(recipe, opened, like=like)
+    merger = Merger(recipe, opened, like=like, workshop=Workshop())
     tensors = {}
     for name, info in opened[like].info.tensors.items():
         merged = merger.tensor(name)

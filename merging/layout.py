@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from merging.errors import RecipeError
 from merging.recipe import Recipe
-from merging.values import Setting, resolve
+from merging.values import Scalar, Setting, resolve
 
 Scope = Mapping[str, Setting]
 Span = Sequence[tuple[str, int, Scope]]
@@ -42,11 +42,11 @@ class Block:
     inputs: tuple[Input, ...]
     scopes: tuple[Scope, ...]
 
-    def shared(self, name: str, tensor_name: str) -> float | None:
+    def shared(self, name: str, tensor_name: str) -> Scalar | None:
         """The value of a shared parameter; None if no scope sets it for this tensor."""
         return _first(self.scopes, name, tensor_name, self.t)
 
-    def of_input(self, number: int, name: str, tensor_name: str) -> float | None:
+    def of_input(self, number: int, name: str, tensor_name: str) -> Scalar | None:
         """The value of a parameter of one input; `tensor_name` is the name in that input."""
         return _first(self.inputs[number].scopes, name, tensor_name, self.t)
 
@@ -127,7 +127,7 @@ def _assemble(
     return Layout(block(0, 0, 0.0), tuple(layers), block(len(lengths) - 1, 0, 0.0))
 
 
-def _first(scopes: tuple[Scope, ...], name: str, tensor_name: str, t: float) -> float | None:
+def _first(scopes: tuple[Scope, ...], name: str, tensor_name: str, t: float) -> Scalar | None:
     for scope in scopes:
         if name in scope:
             value = resolve(scope[name], tensor_name, t)

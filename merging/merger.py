@@ -1,25 +1,28 @@
-"""One merged tensor at a time, from mapped parents."""
+"""The tensors of one child, each computed when asked for, from mapped parents."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
 
 from merging.catalogue import get_method
-from merging.checkpoint import Parent, check_recipe
+from merging.checkpoint import Parent
+from merging.checks import check_recipe
 from merging.errors import RecipeError
-from merging.layout import Block, at_layer, lay_out
-from merging.method import Values
+from merging.layout import Block, Input, at_layer, lay_out
+from merging.method import Pointwise, Value
 from merging.recipe import Recipe
+from merging.site import ModelSurvey, TensorSite, Workshop
+from merging.statistics import Source
 
 
 class Merger:
-    """The tensors of one child, in the shapes of the parent `like`, each computed when asked for.
+    """One recipe on its way to a child in the shapes of the parent `like`.
 
-    Raises RecipeError if the recipe cannot be carried out with these parents.
+    Raises RecipeError if the recipe cannot be carried out with these parents. `workshop` carries
+    what serves further recipes too; `digests` name the content of each model in its statistics.
     """
 
     def __init__(
@@ -28,75 +31,112 @@ class Merger:
         parents: Mapping[str, Parent],
         *,
         like: str,
+        workshop: Workshop,
+        digests: Mapping[str, str] | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         infos = {name: parent.info for name, parent in parents.items()}
         check_recipe(recipe, infos, like=like)
-        self._method = get_method(recipe.merge_method)
-        self._base_model = recipe.base_model if self._method.needs_base else None
+        method = get_method(recipe.merge_method)
+        if method.expand is not None:
+            recipe = method.expand(recipe, infos[like].num_layers)
+            method = get_method(recipe.merge_method)
+        self._method = method
+        self._base_model = recipe.base_model if method.base != "none" else None
         self._layout = lay_out(recipe, infos[like].num_layers)
+        self._shapes = infos[like].tensors
         self._parents = parents
+        self._workshop = workshop
+        self._digests = digests or {}
         self._device = device
+        self._prepared: object = None
+        if method.prepare is not None:
+            self._prepared = method.prepare(self._survey())
+
+    @torch.no_grad()
+    def write(self, name: str, target: Tensor) -> None:
+        """Write the child's tensor of this name into `target`, of its shape and any type."""
+        site = self._site(name)
+        if site is None:
+            target.copy_(self._copied(name))
+        elif self._method.merge is not None:
+            merged = self._method.merge(site)
+            if isinstance(merged, Pointwise):
+                self._workshop.runner.write(merged, target)
+            else:
+                target.copy_(merged)
 
     def tensor(self, name: str) -> Tensor:
-        """The child's tensor of this name, in float32, newly made.
+        """The child's tensor of this name, newly made: float32, or as it is stored where that is
+        no floating type."""
+        source = self._copied(name)
+        dtype = torch.float32 if source.is_floating_point() else source.dtype
+        target = torch.empty(source.shape, dtype=dtype, device=self._device)
+        self.write(name, target)
+        return target
 
-        What is not of a floating type is copied from the base, or else from the first model.
-        """
-        block = self._layout.block(name)
-        names = [at_layer(name, one.layer) for one in block.inputs]
-        tensors = [
-            self._parents[one.model].tensor(source)
-            for one, source in zip(block.inputs, names, strict=True)
-        ]
-        models = [one.model for one in block.inputs]
-        base = models.index(self._base_model) if self._base_model is not None else None
-        if not tensors[base or 0].is_floating_point():
-            return tensors[base or 0].clone()
-        tensors = [one.to(device=self._device, dtype=torch.float32) for one in tensors]
-        parents = [number for number in range(len(models)) if number != base]
-        return self._method.merge(
-            None if base is None else tensors[base],
-            [tensors[number] for number in parents],
-            self._values(name, block, names, parents),
+    def _survey(self) -> ModelSurvey:
+        inputs = [[(one.model, one.layer) for one in block.inputs] for block in self._blocks()]
+        return ModelSurvey(
+            make_sites=self._sites,
+            signature=(self._method.name, self._base_model, str(inputs)),
+            entries=sum(site.parents[0].numel() for site in self._sites()),
+            workshop=self._workshop,
         )
 
-    def _values(self, name: str, block: Block, names: list[str], parents: list[int]) -> Values:
-        shared: dict[str, float] = {}
+    def _sites(self) -> Iterator[TensorSite]:
+        for name in self._shapes:
+            site = self._site(name)
+            if site is not None:
+                yield site
+
+    def _blocks(self) -> list[Block]:
+        return [self._layout.before, *self._layout.layers, self._layout.after]
+
+    def _copied(self, name: str) -> Tensor:
+        """The tensor of the base, or else of the first model."""
+        inputs = self._layout.block(name).inputs
+        models = [one.model for one in inputs]
+        base = models.index(self._base_model) if self._base_model is not None else 0
+        return self._parents[models[base]].tensor(at_layer(name, inputs[base].layer))
+
+    def _site(self, name: str) -> TensorSite | None:
+        """The tensor as the method sees it; None for what is of no floating type."""
+        if not self._copied(name).is_floating_point():
+            return None
+        block = self._layout.block(name)
+        base = [number for number, one in enumerate(block.inputs) if one.model == self._base_model]
+        parents = [number for number in range(len(block.inputs)) if number not in base]
+        names = [at_layer(name, one.layer) for one in block.inputs]
+        shared: dict[str, Value] = {}
         per_parent: dict[str, list[float]] = {}
         for parameter in self._method.parameters:
             key, default = parameter.name, parameter.default
             if parameter.per_parent:
                 found = [block.of_input(number, key, names[number]) for number in parents]
-                per_parent[key] = [_given(one, default, key, name) for one in found]
+                given = [_given(one, default, key, name) for one in found]
+                per_parent[key] = [one for one in given if not isinstance(one, str)]
             else:
                 shared[key] = _given(block.shared(key, name), default, key, name)
+        return TensorSite(
+            name=name,
+            base_source=self._source(block.inputs[base[0]], names[base[0]]) if base else None,
+            sources=[self._source(block.inputs[number], names[number]) for number in parents],
+            models=[block.inputs[number].model for number in parents],
+            tensor_names=[names[number] for number in parents],
+            shared={key: one for key, one in shared.items() if not isinstance(one, str)},
+            per_parent=per_parent,
+            choices={key: one for key, one in shared.items() if isinstance(one, str)},
+            workshop=self._workshop,
+            prepared=self._prepared,
+        )
 
-        def uniform(index: int) -> Tensor:
-            number = parents[index]
-            model, source = block.inputs[number].model, names[number]
-            shape = self._parents[model].info.tensors[source].shape
-            return random_numbers(int(shared["random_seed"]), model, source, shape).to(self._device)
-
-        return Values(shared, per_parent, uniform)
-
-
-def random_numbers(seed: int, model: str, tensor_name: str, shape: tuple[int, ...]) -> Tensor:
-    """Uniform numbers in [0, 1) that depend on the arguments alone.
-
-    So the candidates of one job, which share a seed, share their masks too: a kept entry is one
-    whose number is below the density, and a candidate of higher density keeps those and more.
-    Drawn on the CPU whatever the device, and never from torch's global generator. `model` is the
-    recipe's name for the model: a model renamed has other masks.
-    """
-    key = f"{seed}\0{model}\0{tensor_name}".encode()
-    generator = torch.Generator().manual_seed(
-        int.from_bytes(hashlib.sha256(key).digest()[:8], "big", signed=True)
-    )
-    return torch.rand(shape, generator=generator)
+    def _source(self, one: Input, name: str) -> Source:
+        tensor = self._parents[one.model].tensor(name).to(self._device)
+        return Source(f"{self._digests.get(one.model, one.model)}:{name}", tensor)
 
 
-def _given(value: float | None, default: float | None, key: str, name: str) -> float:
+def _given(value: Value | None, default: Value | None, key: str, name: str) -> Value:
     if value is not None:
         return value
     if default is None:

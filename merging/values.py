@@ -4,7 +4,7 @@ The three forms, and what they mean, are mergekit's (0.1.5):
 
 - a scalar holds everywhere;
 - a list is a gradient over `t`, which runs from 0 at the first layer of a slice to 1 at its last:
-  numbers are joined by straight lines, switches hold until the next one begins;
+  numbers are joined by straight lines, switches and choices hold until the next one begins;
 - a list of `{filter, value}` takes the first entry whose filter is part of the tensor's name.
   `"*"`, and no filter, match every name. No match is no value: the next scope decides.
 """
@@ -12,11 +12,14 @@ The three forms, and what they mean, are mergekit's (0.1.5):
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-Scalar = bool | int | float
+Scalar = bool | int | float | str
 Gradient = tuple[Scalar, ...]
+
+_WORD = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Choice:
 Setting = Scalar | Gradient | Choice
 
 
-def resolve(value: Setting, tensor_name: str, t: float) -> float | None:
+def resolve(value: Setting, tensor_name: str, t: float) -> Scalar | None:
     """What `value` is for one tensor, at depth `t` in [0, 1]; None when no filter matches.
 
-    A switch comes back as `bool`.
+    A switch comes back as `bool`, a choice as text.
     """
     if isinstance(value, Choice):
         for entry in value.entries:
@@ -54,11 +57,11 @@ def resolve(value: Setting, tensor_name: str, t: float) -> float | None:
         return value
     position = t * (len(value) - 1)
     left = int(position)
-    if any(isinstance(knot, bool) for knot in value):
-        return value[left]
-    right = min(left + 1, len(value) - 1)
+    low, high = value[left], value[min(left + 1, len(value) - 1)]
+    if isinstance(low, bool | str) or isinstance(high, bool | str):
+        return low
     fraction = position - left
-    return (1 - fraction) * value[left] + fraction * value[right]
+    return (1 - fraction) * low + fraction * high
 
 
 def gradients(value: Setting) -> Iterator[Gradient]:
@@ -74,7 +77,8 @@ def parse_setting(raw: object) -> Setting:
     """A setting from YAML or JSON data, or `raw` itself if it is one already.
 
     Raises ValueError with a sentence that suits any field. Text such as `1e-3`, which YAML 1.1
-    does not read as a number, is taken for the number that it spells, as mergekit takes it.
+    does not read as a number, is taken for the number that it spells, as mergekit takes it; other
+    words are choices (Cuvee's own).
     """
     if isinstance(raw, Choice):
         return raw
@@ -112,10 +116,12 @@ def _parse_conditional(raw: Mapping[object, object]) -> Conditional:
 
 def _parse_scalar(raw: object) -> Scalar:
     if isinstance(raw, str):
+        if _WORD.fullmatch(raw) and raw not in ("nan", "inf", "infinity"):
+            return raw
         try:
             raw = float(raw)
         except ValueError:
-            raise ValueError(f"{raw!r} is not a number") from None
+            raise ValueError(f"{raw!r} is neither a number nor a choice") from None
     if not isinstance(raw, bool | int | float):
         raise ValueError("must be a number, a list of numbers, or a list of {filter, value}")
     if not math.isfinite(raw):

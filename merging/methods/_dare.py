@@ -2,46 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from merging.method import Parameter, Site
+from merging.methods._sparse import DENSITY, INT8_MASK, SEED, Selection, match_l1
+from merging.methods._sums import LAMBDA, WEIGHT, normalize
 
-from merging.method import Values
-from merging.methods._parts import (
-    DENSITY,
-    INT8_MASK,
-    LAMBDA,
-    RESCALE,
-    RESCALE_L1,
-    SEED,
-    WEIGHT,
-    drop,
-    match_l1,
-    normalize,
+RESCALE = Parameter(
+    "rescale", False, True, None, None, "whether what is kept makes up for what is not", "switch"
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
+RESCALE_L1 = Parameter(
+    "rescale_l1",
+    False,
+    False,
+    None,
+    None,
+    "rescale to the delta's L1 norm, as mergekit does, and not by 1/density (Cuvee's own key)",
+    "switch",
+)
 PARAMETERS = (WEIGHT, DENSITY, LAMBDA, normalize(False), RESCALE, RESCALE_L1, SEED, INT8_MASK)
 
 
-def dropped_deltas(base: Tensor, parents: Sequence[Tensor], values: Values) -> list[Tensor]:
+def dropped(site: Site) -> list[Selection]:
     """mask_k * (theta_k - base), with `rescale` divided by density_k.
 
     With `rescale_l1` too, scaled to the L1 norm of the whole delta, which is mergekit's rule: the
-    same on average, another factor in each draw. A density of 1 draws nothing.
+    same on average, another factor in each draw. A mask keeps the entries whose random number is
+    below the density, so that a higher density keeps those of a lower one and more.
     """
-    deltas = []
-    for index, (parent, density) in enumerate(
-        zip(parents, values.per_parent["density"], strict=True)
-    ):
-        delta = parent - base
-        if density < 1:
-            kept = drop(delta, density, values.uniform(index))
-            if values.shared["rescale"] and values.shared["rescale_l1"]:
-                kept = match_l1(kept, delta)
-            elif values.shared["rescale"] and density > 0:
-                kept = kept.div_(density)
-            delta = kept
-        deltas.append(delta)
-    return deltas
+    selections = []
+    for parent, density in enumerate(site.per_parent["density"]):
+        selection = Selection("random", probability=density, key=site.key(parent))
+        if density < 1 and site.shared["rescale"]:
+            if site.shared["rescale_l1"]:
+                selection = match_l1(site, parent, selection)
+            elif density > 0:
+                selection = selection.scaled(1 / density)
+        selections.append(selection)
+    return selections

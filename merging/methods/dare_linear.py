@@ -1,27 +1,16 @@
-"""DARE before task arithmetic (arXiv 2311.03099, section 3.2)."""
+"""DARE over task arithmetic (Yu et al., arXiv 2311.03099, section 3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from merging.method import Method, Values
-from merging.methods._dare import PARAMETERS, dropped_deltas
-from merging.methods._parts import add_to_base, add_up
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from merging.method import Method, Pointwise, Site
+from merging.methods._dare import PARAMETERS, dropped
+from merging.methods._sparse import added
 
 
-def merge(base: Tensor | None, parents: Sequence[Tensor], values: Values) -> Tensor:
-    """base + lambda * sum_k w_k delta_k, over deltas dropped and rescaled by DARE."""
-    assert base is not None
-    merged = add_up(
-        dropped_deltas(base, parents, values),
-        values.per_parent["weight"],
-        normalized=bool(values.shared["normalize"]),
-    )
-    return add_to_base(base, merged, values.shared["lambda"])
+def merge(site: Site) -> Pointwise:
+    """base + lambda * sum_k w_k dropped_k."""
+    normalize = bool(site.shared["normalize"])
+    return added(site, dropped(site), site.per_parent["weight"], normalize=normalize)
 
 
 METHOD = Method(
@@ -29,7 +18,7 @@ METHOD = Method(
     form="tensor",
     summary="the base plus a weighted sum of randomly thinned changes",
     source="DARE, arXiv 2311.03099, section 3.2, over task arithmetic",
-    needs_base=True,
+    base="required",
     min_parents=1,
     max_parents=None,
     parameters=PARAMETERS,

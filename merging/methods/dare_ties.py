@@ -1,27 +1,16 @@
-"""DARE before the sign election of TIES (arXiv 2311.03099, section 3.2)."""
+"""DARE over TIES (Yu et al., arXiv 2311.03099, section 3.2)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from merging.method import Method, Values
-from merging.methods._dare import PARAMETERS, dropped_deltas
-from merging.methods._parts import add_to_base, elect
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from merging.method import Method, Pointwise, Site
+from merging.methods._dare import PARAMETERS, dropped
+from merging.methods._sparse import elected
 
 
-def merge(base: Tensor | None, parents: Sequence[Tensor], values: Values) -> Tensor:
-    """base + lambda * elect(delta_k, w_k), over deltas dropped and rescaled by DARE."""
-    assert base is not None
-    merged = elect(
-        dropped_deltas(base, parents, values),
-        values.per_parent["weight"],
-        normalized=bool(values.shared["normalize"]),
-    )
-    return add_to_base(base, merged, values.shared["lambda"])
+def merge(site: Site) -> Pointwise:
+    """base + lambda * elect(dropped_k, w_k)."""
+    normalize = bool(site.shared["normalize"])
+    return elected(site, dropped(site), site.per_parent["weight"], normalize=normalize)
 
 
 METHOD = Method(
@@ -29,7 +18,7 @@ METHOD = Method(
     form="tensor",
     summary="randomly thinned changes, where the parents agree on the sign",
     source="DARE, arXiv 2311.03099, section 3.2, over TIES",
-    needs_base=True,
+    base="required",
     min_parents=1,
     max_parents=None,
     parameters=PARAMETERS,

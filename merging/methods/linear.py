@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-from merging.errors import NonFiniteError
-from merging.method import Method, Values
-from merging.methods._parts import TINY_SUM, WEIGHT, normalize
-
-if TYPE_CHECKING:
-    from torch import Tensor
+from merging.method import Method, Pointwise, Site
+from merging.methods._sums import AVERAGE_WEIGHT, combination, normalize, shares
 
 
-def merge(base: Tensor | None, parents: Sequence[Tensor], values: Values) -> Tensor:
+def merge(site: Site) -> Pointwise:
     """sum_k w_k theta_k, with `normalize` divided by sum_k w_k."""
-    del base
-    weights = list(values.per_parent["weight"])
-    if values.shared["normalize"]:
-        total = sum(weights)
-        if abs(total) < TINY_SUM:
-            raise NonFiniteError("the weights sum to 0, and normalize would divide by it")
-        weights = [weight / total for weight in weights]
-    merged = parents[0] * weights[0]
-    for parent, weight in zip(parents[1:], weights[1:], strict=True):
-        merged.add_(parent, alpha=weight)
-    return merged
+    weights = site.per_parent["weight"]
+    return combination(site.parents, shares(weights) if site.shared["normalize"] else weights)
 
 
 METHOD = Method(
@@ -33,9 +17,9 @@ METHOD = Method(
     form="tensor",
     summary="weighted average of the models",
     source="Model soups, arXiv 2203.05482, section 2",
-    needs_base=False,
+    base="none",
     min_parents=1,
     max_parents=None,
-    parameters=(WEIGHT, normalize(True)),
+    parameters=(AVERAGE_WEIGHT, normalize(True)),
     merge=merge,
 )

@@ -105,7 +105,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (
         {**ties("maths"), "merge_method": "dare_ties", "parameters": {"random_seed": [1, 2]}},
         "parameters.random_seed",
-        "must be one whole number",
+        "must be one value for the whole model",
     ),
     (
         ties("wide"),

@@ -10,8 +10,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from merging.methods._parts import match_l1, trim
-from tests.merging.test_methods import run
+from tests.merging.running import run, run_models
 
 ROWS = torch.tensor(
     [
@@ -34,21 +33,38 @@ K20, K40 = (0.3, 0.3, 0.3), (0.5, 0.6, 0.5)
 )
 def test_ties(densities: tuple[float, ...], normalize: bool, expected: list[float]) -> None:
     base = torch.zeros(10)
-    merged = run("ties", base, list(ROWS), 1.0, densities, normalize=normalize)
+    merged = run("ties", base, list(ROWS), density=densities, normalize=normalize)
     torch.testing.assert_close(merged, torch.tensor(expected))
 
 
-@pytest.mark.parametrize(("densities", "counts"), [(K20, [3, 3, 3]), (K40, [5, 6, 5])])
-def test_trimmed_counts(densities: tuple[float, ...], counts: list[int]) -> None:
-    kept = [trim(row, density) for row, density in zip(ROWS, densities, strict=True)]
-    assert [int(row.count_nonzero()) for row in kept] == counts
+@pytest.mark.parametrize(
+    ("density", "normalize", "expected"),
+    [
+        (0.2, True, [0.9, -0.7, 0.0, -0.9, 0.0, -0.8, 0.9, 0.0, 0.0, 0.65]),
+        (0.2, False, [0.9, -0.7, 0.0, -0.9, 0.0, -0.8, 0.9, 0.0, 0.0, 1.3]),
+        (0.4, True, [0.9, -0.7, 0.4, -0.9, -0.3, -0.6, 0.9, 0.0, -0.5, 0.65]),
+        (0.4, False, [0.9, -0.7, 1.2, -0.9, -0.3, -1.2, 0.9, 0.0, -1.0, 1.3]),
+    ],
+)
+def test_ties_trimming_the_whole_model(
+    density: float, normalize: bool, expected: list[float]
+) -> None:
+    """The same figures by the paper's own trim, the ten entries lying in three tensors."""
+    parts = {"model.layers.0.a": (0, 4), "model.layers.1.a": (4, 5), "model.norm.weight": (5, 10)}
+    models = [{name: row[slice(*part)] for name, part in parts.items()} for row in ROWS]
+    child = run_models(
+        "ties",
+        {name: torch.zeros_like(one) for name, one in models[0].items()},
+        models,
+        per_parent={"density": [density] * 3},
+        shared={"trim": "model", "normalize": normalize},
+    )
+    torch.testing.assert_close(torch.cat([child[name] for name in parts]), torch.tensor(expected))
 
 
 def test_mergekit_magnitude_trim() -> None:
-    kept = trim(ROWS[0], 0.4)
-    plain = torch.tensor([0.9, 0, 0, 0, 0, -0.8, 0, 0, -0.6, 0.7])
+    kept = run("ties", torch.zeros(10), [ROWS[0]], density=0.4)
+    torch.testing.assert_close(kept, torch.tensor([0.9, 0, 0, 0, 0, -0.8, 0, 0, -0.6, 0.7]))
+    rescaled = run("ties", torch.zeros(10), [ROWS[0]], density=0.4, rescale=True)
     scaled = torch.tensor([1.215, 0, 0, 0, 0, -1.08, 0, 0, -0.81, 0.945])
-    torch.testing.assert_close(kept, plain)
-    torch.testing.assert_close(match_l1(kept, ROWS[0]), scaled)
-    rescaled = run("ties", torch.zeros(10), [ROWS[0]], 1.0, 0.4, rescale=True)
     torch.testing.assert_close(rescaled, scaled)

@@ -4,51 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
 
-from merging.catalogue import Method, Values, get_method, methods
+from merging.catalogue import Method, get_method, methods
 from merging.errors import RecipeError
-from merging.merger import random_numbers
 from tests.merging.reference import reference
+from tests.merging.running import run, tensors
 
 SYMMETRIC = ["linear", "task_arithmetic", "ties"]
 DELTA_METHODS = ["task_arithmetic", "ties", "dare_linear", "dare_ties"]
+SOME: dict[str, float] = {"weight": 0.4, "density": 0.5, "t": 0.3}
 SHAPES: list[tuple[int, ...]] = [(3, 4), (7,), (1,), (2, 3, 4), ()]
-
-
-def tensors(count: int, shape: tuple[int, ...], seed: int = 0) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=generator) for _ in range(count)]
-
-
-def run(
-    name: str,
-    base: Tensor,
-    parents: Sequence[Tensor],
-    weight: Sequence[float] | float = 1.0,
-    density: Sequence[float] | float = 1.0,
-    **shared: float,
-) -> Tensor:
-    """A method at its defaults, but for what is given."""
-    method = get_method(name)
-    given_lists: dict[str, Sequence[float] | float] = {"weight": weight, "density": density}
-    per_parent = {}
-    common = {"t": 0.3} | shared
-    for parameter in method.parameters:
-        if parameter.per_parent:
-            value = given_lists[parameter.name]
-            row = [value] * len(parents) if isinstance(value, int | float) else value
-            per_parent[parameter.name] = row
-        elif parameter.default is not None:
-            common.setdefault(parameter.name, parameter.default)
-    values = Values(common, per_parent, lambda i: random_numbers(0, str(i), "w", base.shape))
-    return method.merge(base if method.needs_base else None, parents, values)
 
 
 @pytest.fixture(params=list(methods()))
@@ -63,7 +33,7 @@ def count_for(method: Method) -> int:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_output_has_the_shape_and_type_of_the_input(method: Method, shape: tuple[int, ...]) -> None:
     base, *parents = tensors(1 + count_for(method), shape)
-    merged = run(method.name, base, parents, 0.4, 0.5)
+    merged = run(method.name, base, parents, **SOME)
     assert merged.shape == base.shape
     assert merged.dtype == torch.float32
     assert bool(merged.isfinite().all())
@@ -72,7 +42,7 @@ def test_output_has_the_shape_and_type_of_the_input(method: Method, shape: tuple
 def test_inputs_stay_as_they_are_and_the_output_is_new(method: Method) -> None:
     inputs = tensors(1 + count_for(method), (5, 6))
     before = [one.clone() for one in inputs]
-    merged = run(method.name, inputs[0], inputs[1:], 0.4, 0.5)
+    merged = run(method.name, inputs[0], inputs[1:], **SOME)
     for one, copy in zip(inputs, before, strict=True):
         assert torch.equal(one, copy)
         assert one.data_ptr() != merged.data_ptr()
@@ -82,16 +52,16 @@ def test_the_same_arguments_give_the_same_bits(method: Method) -> None:
     base, *parents = tensors(1 + count_for(method), (9, 8))
     torch.manual_seed(1)
     state = torch.get_rng_state()
-    first = run(method.name, base, parents, 0.4, 0.5)
+    first = run(method.name, base, parents, **SOME)
     assert torch.equal(torch.get_rng_state(), state)
     torch.manual_seed(2)
-    assert torch.equal(first, run(method.name, base, parents, 0.4, 0.5))
+    assert torch.equal(first, run(method.name, base, parents, **SOME))
 
 
 def test_a_nan_in_a_parent_is_never_hidden(method: Method) -> None:
     base, *parents = tensors(1 + count_for(method), (4, 4))
     parents[-1][2, 2] = float("nan")
-    assert bool(run(method.name, base, parents).isnan().any())
+    assert bool(run(method.name, base, parents, **SOME).isnan().any())
 
 
 def test_descriptors_are_complete(method: Method) -> None:
@@ -103,7 +73,8 @@ def test_descriptors_are_complete(method: Method) -> None:
     for parameter in method.parameters:
         assert parameter.summary
         assert isinstance(parameter.default, bool) == (parameter.kind == "switch")
-        if parameter.default is not None and parameter.low is not None:
+        assert isinstance(parameter.default, str) == (parameter.kind == "choice")
+        if not isinstance(parameter.default, str | None) and parameter.low is not None:
             assert parameter.low <= parameter.default
 
 
@@ -123,13 +94,13 @@ def test_one_parent_at_weight_1_is_that_parent(name: str, shape: tuple[int, ...]
 def test_the_order_of_parents_is_ignored(name: str, seed: int, order: list[int]) -> None:
     base, *parents = tensors(4, (3, 5), seed)
     weights, densities = [0.2, 0.9, 0.5], [0.3, 1.0, 0.6]
-    merged = run(name, base, parents, weights, densities)
+    merged = run(name, base, parents, weight=weights, density=densities)
     swapped = run(
         name,
         base,
         [parents[i] for i in order],
-        [weights[i] for i in order],
-        [densities[i] for i in order],
+        weight=[weights[i] for i in order],
+        density=[densities[i] for i in order],
     )
     torch.testing.assert_close(merged, swapped)
 
@@ -138,8 +109,8 @@ def test_the_order_of_parents_is_ignored(name: str, seed: int, order: list[int])
 def test_ties_where_signs_agree_is_task_arithmetic(normalize: bool) -> None:
     base, *deltas = tensors(4, (6, 5))
     parents = [base + delta.abs() + 0.1 for delta in deltas]
-    merged = run("ties", base, parents, [0.2, 0.5, 0.4], normalize=normalize)
-    plain = run("task_arithmetic", base, parents, [0.2, 0.5, 0.4], normalize=normalize)
+    merged = run("ties", base, parents, weight=[0.2, 0.5, 0.4], normalize=normalize)
+    plain = run("task_arithmetic", base, parents, weight=[0.2, 0.5, 0.4], normalize=normalize)
     torch.testing.assert_close(merged, plain)
 
 
@@ -155,20 +126,20 @@ def test_methods_follow_their_formula(
 ) -> None:
     base, *parents = tensors(4, (4, 5), seed)
     expected = reference(name, base, parents, weights, densities)
-    merged = run(name, base, parents, weights, densities)
+    merged = run(name, base, parents, weight=weights, density=densities)
     torch.testing.assert_close(merged, expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["ties", "dare_ties"])
 def test_lambda_scales_the_change(name: str) -> None:
     base, *parents = tensors(3, (5, 5))
-    once = run(name, base, parents, 0.4, 0.5) - base
-    twice = run(name, base, parents, 0.4, 0.5, **{"lambda": 2.0}) - base
+    once = run(name, base, parents, **SOME) - base
+    twice = run(name, base, parents, **SOME, **{"lambda": 2.0}) - base
     torch.testing.assert_close(twice, 2 * once)
 
 
 def test_an_unknown_method_is_named_with_those_there_are() -> None:
-    with pytest.raises(RecipeError, match=r"unknown method 'magic'; there are: dare_linear, ") as e:
+    with pytest.raises(RecipeError, match=r"unknown method 'magic'; there are: ") as e:
         get_method("magic")
     assert e.value.field == "merge_method"
 

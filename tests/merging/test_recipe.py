@@ -132,9 +132,9 @@ def sliced(*ranges: object, **more: object) -> dict[str, Any]:
         ({**LINEAR, "slices": sliced([0, 1])["slices"]}, "models", "either models or slices"),
         ({**LINEAR, "models": [{"model": "a"}] * 2}, "models[1].model", "'a' is listed twice"),
         (
-            {**LINEAR, "models": [{"model": "a", "parameters": {"weight": ["x"]}}]},
+            {**LINEAR, "models": [{"model": "a", "parameters": {"weight": ["x!"]}}]},
             "models[0].parameters.weight",
-            "'x' is not a number",
+            "'x!' is neither a number nor a choice",
         ),
         (sliced([2, 2]), "slices[0].sources[0]", "first < end"),
         (sliced([0, 1], [-1, 2]), "slices[0].sources[1].layer_range[0]", "greater than or equal"),
