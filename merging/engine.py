@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,17 +109,17 @@ class MergeEngine:
             digests=self._digests,
             device=self._device,
         )
-        for name, target in self._targets.items():
-            merger.write(name, target)
-        check_finite(self._targets)
+        sums = [merger.write(name, target) for name, target in self._targets.items()]
+        check_finite(self._targets, sums)
         return self._model
 
 
-def check_finite(tensors: Mapping[str, Tensor]) -> None:
-    """Raise NonFiniteError, naming the first tensor with NaN or infinity in it."""
-    # One look at the sums spares a mask a tensor. A sum can overflow where no entry does.
-    sums = torch.stack([tensor.sum(dtype=torch.float32) for tensor in tensors.values()])
-    if not bool(sums.isfinite().all()):
+def check_finite(tensors: Mapping[str, Tensor], sums: Sequence[Tensor]) -> None:
+    """Raise NonFiniteError, naming the first tensor with NaN or infinity in it.
+
+    A tensor whose sum is finite holds none. A sum can overflow where no entry does.
+    """
+    if not bool(torch.stack([one.cpu() for one in sums]).isfinite().all()):
         for name, tensor in tensors.items():
             if not bool(tensor.isfinite().all()):
                 raise NonFiniteError(f"the merged tensor {name!r} holds NaN or infinity")

@@ -79,7 +79,8 @@ def _write_weights(recipe: Recipe, parents: Mapping[str, Path], like: str, path:
         if merged.is_floating_point():
             merged = merged.to(getattr(torch, recipe.out_dtype or recipe.dtype or info.dtype))
         tensors[name] = merged
-    check_finite({name: one for name, one in tensors.items() if one.is_floating_point()})
+    numbers = {name: one for name, one in tensors.items() if one.is_floating_point()}
+    check_finite(numbers, [one.sum(dtype=torch.float32) for one in numbers.values()])
     save_file(tensors, path, metadata={"format": "pt"})
 
 

@@ -54,17 +54,20 @@ class Merger:
             self._prepared = method.prepare(self._survey())
 
     @torch.no_grad()
-    def write(self, name: str, target: Tensor) -> None:
-        """Write the child's tensor of this name into `target`, of its shape and any type."""
+    def write(self, name: str, target: Tensor) -> Tensor:
+        """Write the child's tensor of this name into `target`, of its shape and any type.
+
+        Returns the sum of what was written, which is finite only if every entry is.
+        """
         site = self._site(name)
-        if site is None:
+        if site is None or self._method.merge is None:
             target.copy_(self._copied(name))
-        elif self._method.merge is not None:
+        else:
             merged = self._method.merge(site)
             if isinstance(merged, Pointwise):
-                self._workshop.runner.write(merged, target)
-            else:
-                target.copy_(merged)
+                return self._workshop.runner.write(merged, target)
+            target.copy_(merged)
+        return target.sum(dtype=torch.float32)
 
     def tensor(self, name: str) -> Tensor:
         """The child's tensor of this name, newly made: float32, or as it is stored where that is
@@ -80,7 +83,6 @@ class Merger:
         return ModelSurvey(
             make_sites=self._sites,
             signature=(self._method.name, self._base_model, str(inputs)),
-            entries=sum(site.parents[0].numel() for site in self._sites()),
             workshop=self._workshop,
         )
 

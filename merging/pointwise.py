@@ -41,21 +41,28 @@ class Runner:
         return self._compiled
 
     @torch.no_grad()
-    def write(self, plan: Pointwise, target: Tensor) -> None:
-        """Write what the plan gives into `target`: contiguous, of the plan's shape, any type."""
+    def write(self, plan: Pointwise, target: Tensor) -> Tensor:
+        """Write what the plan gives into `target`: contiguous, of the plan's shape, any type.
+
+        Returns the sum of what was written (float32, no dimension), which is finite only if every
+        entry is: a look at it here spares a pass.
+        """
         out = target.view(-1)
         flat = [tensor.reshape(-1) for tensor in plan.tensors]
         if self._compiles(out.numel()):
-            done, _ = self._run(_write, plan, flat, out)
+            done, total = self._run(_write, plan, flat, out)
             if done:
-                return
+                written: Tensor = total
+                return written
         numbers, integers = _scalars(plan, out.device)
+        sums = [out.new_zeros((), dtype=torch.float32)]
         for start in range(0, out.numel(), TILE):
             tiles = [tensor[start : start + TILE] for tensor in flat]
-            index = torch.arange(start, start + tiles[0].numel(), device=out.device)
-            out[start : start + TILE] = plan.kernel(
-                tiles, numbers, integers, index, **dict(plan.options)
-            )
+            part = out[start : start + TILE]
+            index = torch.arange(start, start + part.numel(), device=out.device)
+            part.copy_(plan.kernel(tiles, numbers, integers, index, **dict(plan.options)))
+            sums.append(part.sum(dtype=torch.float32))
+        return torch.stack(sums).sum()
 
     @torch.no_grad()
     def sum(self, plan: Pointwise) -> float:
@@ -115,9 +122,11 @@ def _write(
     tensors: list[Tensor],
     scalars: tuple[Tensor, Tensor],
     out: Tensor,
-) -> None:
+) -> Tensor:
     index = torch.arange(out.numel(), device=out.device)
-    out.copy_(kernel(tensors, *scalars, index, **options))
+    stored = kernel(tensors, *scalars, index, **options).to(out.dtype)
+    out.copy_(stored)
+    return stored.sum(dtype=torch.float32)
 
 
 def _sum(

@@ -97,8 +97,11 @@ class ModelSurvey:
 
     make_sites: Callable[[], Iterable[TensorSite]]
     signature: Hashable
-    entries: int
     workshop: Workshop
+
+    @property
+    def entries(self) -> int:
+        return sum(site.parents[0].numel() for site in self.make_sites())
 
     def sites(self) -> Iterable[TensorSite]:
         return self.make_sites()

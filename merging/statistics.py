@@ -214,8 +214,8 @@ def row_ranks(base: Source, parent: Source) -> Array:
 
 
 def _mapped(path: Path) -> Array:
-    mapped: Array = np.load(path, mmap_mode="c")
-    return mapped
+    # A plain array over the mapping: numpy's own class of mappings is slow to index.
+    return np.asarray(np.load(path, mmap_mode="c"))
 
 
 def _key(kind: str, *sources: Source | None) -> str:
