@@ -12,7 +12,7 @@ import httpx
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
 from service.jobs.schemas import JobDetail, JobView
-from service.trials.schemas import BestView
+from service.trials.schemas import BestView, TrialView
 
 _PATIENCE_SECONDS = 30.0
 
@@ -67,6 +67,12 @@ class Client:
         """What was evaluated for a job, by `split` and `kind`."""
         answer = self._call("GET", f"/v1/jobs/{job_id}/evaluations", params=filters)
         return [EvaluationView.model_validate(entry) for entry in answer.json()]
+
+    def trials(self, job_id: str, *, after: int = -1, limit: int = 100) -> list[TrialView]:
+        """Trials of a greater number than `after`, in order."""
+        bounds = {"after": str(after), "limit": str(limit)}
+        answer = self._call("GET", f"/v1/jobs/{job_id}/trials", params=bounds)
+        return [TrialView.model_validate(entry) for entry in answer.json()]
 
     def best(self, job_id: str) -> BestView:
         """The winner, or the best trial so far."""

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 import zoo
+from service.cli.local_service import local_service
 from service.cli.watching import best_of_grid, follow_job, score_on
 from service.client import ApiError, Client
 from service.evaluations.schemas import EvaluationView
@@ -22,7 +18,6 @@ from service.jobs.schemas import JobDetail
 
 _MODELS = Path(zoo.__file__).parent.parent
 _SPEC = _MODELS / "examples" / "japanese-maths.yaml"
-_START_SECONDS = 120.0
 _TOLERANCE = 0.005
 
 
@@ -35,7 +30,7 @@ def run_demo(
     """
     folder = folder or Path(tempfile.mkdtemp(prefix="cuvee-demo-"))
     folder.mkdir(parents=True, exist_ok=True)
-    with _service(folder, workers, console) as address, Client(address) as client:
+    with local_service(folder, _MODELS, workers, console) as address, Client(address) as client:
         job = client.submit(spec or _SPEC)
         console.print(f"Dashboard: {address}/jobs/{job.id}", soft_wrap=True)
         ended = follow_job(console, client, job.id)
@@ -56,29 +51,6 @@ def run_demo(
         json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
     if abs(rescored - recorded) > _TOLERANCE:
         raise ApiError(["the exported child does not score what its trial scored"])
-
-
-@contextmanager
-def _service(folder: Path, workers: int, console: Console) -> Iterator[str]:
-    """A service of its own process, as `cuvee serve` runs it, for the length of the block."""
-    announced = folder / "address"
-    announced.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
-    command += ["--data", str(folder), "--models", str(_MODELS), "--workers", str(workers)]
-    log_file = folder / "service.log"
-    with log_file.open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            with console.status("starting the service and its workers"):
-                deadline = time.monotonic() + _START_SECONDS
-                while not announced.exists():
-                    if process.poll() is not None or time.monotonic() > deadline:
-                        raise ApiError([f"the service did not start; see {log_file}"])
-                    time.sleep(0.1)
-            yield announced.read_text().strip()
-        finally:
-            process.terminate()
-            process.wait(timeout=60)
 
 
 def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:

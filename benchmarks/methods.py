@@ -1,0 +1,229 @@
+"""Every merge method searched on the bundled parents, as docs/methods.md.
+
+Each method with parameters is one job of the real service: a stage over the method's own default
+space, the finalists on select, the winner on holdout. A method without any is one trial. The page
+lists the methods with their parameters and sources, and what each one's winner scored on holdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+import zoo
+from merging.catalogue import Method, Parameter, methods
+from service.cli.local_service import local_service
+from service.client import ApiError, Client
+from service.jobs.repository import ENDED
+from service.jobs.schemas import JobDetail
+
+ROOT = Path(zoo.__file__).parent.parent
+PAGE = ROOT / "docs" / "methods.md"
+TASK = "word_problems_ja"
+MODELS = ("base", "maths", "ja")
+# Methods that merge one model's experts are scored elsewhere, on a model that has experts.
+OF_ONE_MODEL = ("moe_merge",)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method's winner, or one of the models, scored on holdout."""
+
+    name: str
+    trials: int
+    genes: int
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    recipe: str
+
+
+def main() -> None:
+    """Run the searches and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=PAGE, help="the page (default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="write the figures here as well")
+    parser.add_argument("--trials", type=int, default=60, help="trials a method (%(default)s)")
+    parser.add_argument("--methods", help="only these, separated by commas; writes no page")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    console = Console()
+    chosen = options.methods.split(",") if options.methods else searched()
+    with tempfile.TemporaryDirectory(prefix="cuvee-methods-") as folder:
+        outcomes = run(chosen, options.trials, options.workers, Path(folder), console)
+    if options.json:
+        rows = [asdict(one) for one in outcomes]
+        options.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    if not options.methods:
+        options.out.write_text(page(outcomes), encoding="utf-8")
+        console.print(f"written: {options.out}")
+
+
+def searched() -> list[str]:
+    """The methods that are run here."""
+    return [name for name in methods() if name not in OF_ONE_MODEL]
+
+
+def run(
+    chosen: Sequence[str], trials: int, workers: int, folder: Path, console: Console
+) -> list[Outcome]:
+    """Search each method; the models' own scores come first."""
+    outcomes: list[Outcome] = []
+    with local_service(folder, ROOT, workers, console) as address, Client(address) as client:
+        for name in chosen:
+            started = time.monotonic()
+            path = folder / f"{name}.yaml"
+            path.write_text(yaml.safe_dump(spec_of(methods()[name], trials)))
+            job = _finished(client, client.submit(path).id)
+            if not outcomes:
+                outcomes += _outcomes(client, job, "parent")
+            (outcome,) = _outcomes(client, job, "trial")
+            outcomes.append(outcome)
+            console.print(
+                f"{name}: {outcome.accuracy:.1%} ({outcome.low:.1%} - {outcome.high:.1%}), "
+                f"{outcome.trials} trials over {outcome.genes} genes, "
+                f"{time.monotonic() - started:.0f} s"
+            )
+    return outcomes
+
+
+def spec_of(method: Method, trials: int) -> dict[str, Any]:
+    """A search of a method over its default space, on the parents that it takes."""
+    searchable = any(parameter.search for parameter in method.parameters)
+    base = None if method.base == "none" else "base"
+    parents = [model for model in MODELS if model != base]
+    if method.max_parents is not None:
+        # What is trained on problems comes first, then what reads Japanese.
+        parents = [model for model in MODELS if model != "base"][: method.max_parents]
+    space = {"kind": "parameter", "method": method.name, "parents": parents}
+    if base is not None:
+        space["base"] = base if method.max_parents != 1 else "ja"
+    if any(parameter.search and parameter.varies for parameter in method.parameters):
+        space["layer_groups"] = 4
+    return {
+        "name": method.name.replace("_", "-"),
+        "seed": 7,
+        "models": {name: {"ref": f"zoo/{name}"} for name in MODELS},
+        "tasks": [{"task": TASK}],
+        "select": {"top_k": 5},
+        "stages": [
+            {
+                "name": "search",
+                "space": space,
+                "sampler": {"kind": "cmaes"} if searchable else {"kind": "random"},
+                "budget": {"trials": trials if searchable else 1},
+            }
+        ],
+        "baselines": {"averages": False, "grid_step": None},
+    }
+
+
+def _finished(client: Client, job_id: str) -> JobDetail:
+    while (job := client.job(job_id)).state not in ENDED:
+        time.sleep(0.5)
+    if job.state != "finished":
+        raise ApiError([f"{job.name} is {job.state}: {job.reason}"])
+    return job
+
+
+def _outcomes(client: Client, job: JobDetail, kind: str) -> Iterator[Outcome]:
+    best = client.best(job.id)
+    (trial,) = client.trials(job.id, after=best.trial - 1, limit=1)
+    for entry in client.evaluations(job.id, split="holdout", kind=kind):
+        score = entry.scores[0]
+        of_winner = kind == "trial"
+        yield Outcome(
+            name=job.spec["stages"][0]["space"]["method"] if of_winner else entry.label,
+            trials=job.trials_total if of_winner else 0,
+            genes=len(trial.genome) if of_winner else 0,
+            accuracy=score.accuracy,
+            low=score.low,
+            high=score.high,
+            n=score.n,
+            recipe=best.recipe if of_winner else "",
+        )
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """docs/methods.md."""
+    by_name = {one.name: one for one in outcomes}
+    rows = [by_name[name] for name in MODELS]
+    rows += sorted((one for one in outcomes if one.trials), key=lambda one: -one.accuracy)
+    table = ["| | accuracy | 95 % interval | trials | genes |", "|---|---|---|---|---|"]
+    for one in rows:
+        label = f"`{one.name}`" if one.trials else f"parent {one.name}"
+        searched_over = f"{one.trials} | {one.genes}" if one.trials else "|"
+        interval = f"{one.low:.1%} – {one.high:.1%}"
+        table.append(f"| {label} | {one.accuracy:.1%} | {interval} | {searched_over} |")
+    return "\n".join(
+        [
+            "# Merge methods",
+            "",
+            "Written by `python -m benchmarks.methods`; the table is measured by it.",
+            "",
+            "## What each one finds",
+            "",
+            f"The best child of a search on the bundled parents, `{TASK}`, on {rows[0].n} holdout "
+            "items that no search has seen, with Wilson's 95 % intervals. Every search has the "
+            "same budget and the method's default space, with four layer groups where parameters "
+            "may vary by layer; a method without parameters to search is one trial. One seed: "
+            "differences within the intervals say nothing about methods.",
+            "",
+            *table,
+            "",
+            "## What there is",
+            "",
+            *(line for method in methods().values() for line in _section(method)),
+        ]
+    )
+
+
+def _section(method: Method) -> Iterator[str]:
+    takes = {"required": "a base and ", "optional": "optionally a base, and ", "none": ""}
+    most = method.max_parents
+    count = f"{method.min_parents} or more" if most is None else f"{most}"
+    yield f"### `{method.name}`"
+    yield ""
+    summary = method.summary[0].upper() + method.summary[1:]
+    takes_models = f"takes {takes[method.base]}{count} other model(s)"
+    yield f"{summary}. Source: {method.source}. A {method.form} method; {takes_models}."
+    yield ""
+    if method.parameters:
+        yield "| parameter | of | default | limits | searched | |"
+        yield "|---|---|---|---|---|---|"
+        for parameter in method.parameters:
+            yield _row(parameter)
+        yield ""
+
+
+def _row(parameter: Parameter) -> str:
+    default = "required" if parameter.default is None else str(parameter.default).lower()
+    low, high = parameter.low, parameter.high
+    limits = "" if low is None and high is None else f"{_number(low)} to {_number(high)}"
+    if parameter.kind == "switch":
+        limits = "true, false"
+    elif parameter.choices:
+        limits = ", ".join(parameter.choices)
+    found = parameter.search
+    ranges = f"{found.low:g} to {found.high:g}, from {found.initial:g}" if found else ""
+    of = "each parent" if parameter.per_parent else "the merge"
+    cells = [f"`{parameter.name}`", of, default, limits, ranges, parameter.summary]
+    return f"| {' | '.join(cells)} |"
+
+
+def _number(value: float | None) -> str:
+    return "any" if value is None else f"{value:g}"
+
+
+if __name__ == "__main__":
+    main()
