@@ -1,30 +1,40 @@
-"""Which genes a method has, and over which range each kind is searched unless a spec says so."""
+"""Which of a method's parameters a space searches, over which range, and what the others are."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from merging.catalogue import Method, get_method
+from merging.catalogue import Method, Parameter, get_method
 from merging.errors import RecipeError
+from merging.method import Value
+from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 
-if TYPE_CHECKING:
-    from search.spec import GeneRange, ParameterSpaceSpec
 
-Bounds = tuple[float, float, "float | tuple[float, ...]"]
-"""low, high, and where the search starts: one number, or one per gene group of a parent."""
+@dataclass(frozen=True)
+class Searched:
+    """A parameter that is searched. `initial` is one number, or one a gene group.
 
-WEIGHT: Bounds = (-0.5, 2.0, 0.5)
-"""Task vectors may be amplified and subtracted: the best sum found by Sakana AI is near 2
-(arXiv 2403.13187), and every gene starts there at 0.5."""
+    A parameter with `choices` is a gene from 0 to their number, of which the whole part counts.
+    """
 
-AVERAGE_WEIGHT: Bounds = (0.0, 1.0, 0.5)
-"""Weights that are divided by their sum: only their proportion counts, and a sum of 0 must not."""
+    parameter: Parameter
+    low: float
+    high: float
+    initial: float | tuple[float, ...]
+    choices: tuple[bool | str, ...] = ()
 
-DENSITY: Bounds = (0.05, 1.0, 0.5)
-"""Below a twentieth next to nothing of a task vector is left."""
+    @property
+    def grouped(self) -> bool:
+        """Whether every gene group has a gene of its own. Whole numbers and choices have one for
+        the whole model: between layers nothing joins them."""
+        number = self.parameter.kind == "number" and not self.choices
+        return self.parameter.varies and number
 
-INTERPOLATION: Bounds = (0.0, 1.0, 0.5)
-"""From the first parent to the second."""
+    def value(self, gene: float) -> Value:
+        """What a gene's number stands for."""
+        if self.choices:
+            return self.choices[min(int(gene), len(self.choices) - 1)]
+        return round(gene) if self.parameter.kind == "whole" else gene
 
 
 def find_method(name: str) -> Method | None:
@@ -36,35 +46,49 @@ def find_method(name: str) -> Method | None:
 
 
 def is_pairwise(method: Method) -> bool:
-    """Whether the method goes from one model to one other, by a gene `t` and no weights."""
-    return method.parameter("t") is not None
+    """Whether the method goes from a base to one other model, both of which are parents."""
+    return method.base == "required" and method.max_parents == 1
 
 
-def weight_bounds(space: ParameterSpaceSpec) -> Bounds:
-    """The range of weight genes."""
-    return _bounds(space.weight, AVERAGE_WEIGHT if needs_normalize(space.method) else WEIGHT)
+def searched(space: ParameterSpaceSpec, method: Method, num_layers: int) -> list[Searched]:
+    """The parameters that the space searches, in the method's order.
 
-
-def interpolation_bounds(space: ParameterSpaceSpec) -> Bounds:
-    """The range of `t` genes."""
-    return _bounds(space.t, INTERPOLATION)
-
-
-def density_bounds(space: ParameterSpaceSpec) -> Bounds | float:
-    """The range of density genes, or the number that the spec fixes for all."""
-    if isinstance(space.density, float):
-        return space.density
-    return _bounds(space.density, DENSITY)
-
-
-def needs_normalize(method: str) -> bool:
-    """Whether weights must be divided by their sum.
-
-    True for averages of whole models, whose size is wrong otherwise. Task vectors are never
-    normalised: that would cut out the amplified sums among which the best ones lie.
+    Whole numbers that count layers, those of a procedure, end at the number of layers.
     """
-    return method == "linear"
+    found = []
+    for parameter in method.parameters:
+        setting = space.parameters.get(parameter.name)
+        if isinstance(setting, GeneChoices):
+            middle = len(setting.choices) / 2
+            found.append(
+                Searched(parameter, 0.0, float(len(setting.choices)), middle, setting.choices)
+            )
+            continue
+        chosen = setting if isinstance(setting, GeneRange) else parameter.search
+        if chosen is None or (setting is not None and not isinstance(setting, GeneRange)):
+            continue
+        high, initial = chosen.high, chosen.initial
+        if parameter.kind == "whole" and method.form == "procedure":
+            high = min(high, float(num_layers))
+            initial = initial if isinstance(initial, tuple) else min(initial, high)
+        found.append(Searched(parameter, chosen.low, high, initial))
+    return found
 
 
-def _bounds(given: GeneRange | None, default: Bounds) -> Bounds:
-    return default if given is None else (given.low, given.high, given.initial)
+def fixed(space: ParameterSpaceSpec, method: Method, seed: int) -> dict[str, Value]:
+    """The parameters that are the same for every candidate, written out where the spec gives them
+    or tools differ in their defaults.
+
+    Whole models are averaged, since their size is wrong otherwise. Task vectors are never
+    normalised unless asked: that would cut out the amplified sums among which the best ones lie.
+    All candidates share one seed, and so their random masks.
+    """
+    values: dict[str, Value] = {}
+    if method.parameter("normalize") is not None:
+        values["normalize"] = method.base == "none"
+    if method.parameter("random_seed") is not None:
+        values["random_seed"] = seed
+    for name, setting in space.parameters.items():
+        if not isinstance(setting, GeneRange | GeneChoices):
+            values[name] = setting
+    return values

@@ -1,9 +1,9 @@
-"""Parameter space: a genome of weights and densities, and the recipe that it stands for."""
+"""Parameter space: a genome of a method's parameters, and the recipe that it stands for."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from merging.catalogue import Method, get_method
@@ -11,25 +11,20 @@ from merging.recipe import Recipe
 from search.errors import SpaceError
 from search.gene import Gene, Genome
 from search.groups import Grouping
-from search.ranges import (
-    Bounds,
-    density_bounds,
-    interpolation_bounds,
-    is_pairwise,
-    needs_normalize,
-    weight_bounds,
-)
-from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec, Stage
+from search.parameter_spec import ParameterSpaceSpec
+from search.ranges import Searched, fixed, is_pairwise, searched
+from search.spec import ModelShape, SearchSpec, Stage
 
 __all__ = ["Gene", "Genome", "ParameterSpace"]
 
 
 @dataclass(frozen=True)
 class ParameterSpace:
-    """Weights (and densities, or `t`) by parent and gene group.
+    """A method's parameters by parent and gene group.
 
-    `genes` come parent by parent, weights before densities, in the order of `Grouping`. Recipes
-    name models by their `ref`, not by the spec's alias, so that they run elsewhere.
+    `genes` come parent by parent, each parent's parameters in the order of the method, then those
+    of the whole merge; the groups of one parameter in the order of `Grouping`. Recipes name models
+    by their `ref`, not by the spec's alias, so that they run elsewhere.
     """
 
     genes: tuple[Gene, ...]
@@ -38,7 +33,7 @@ class ParameterSpace:
     _parents: tuple[str, ...]
     _base: str | None
     _method: str
-    _shared: Mapping[str, object]
+    _fixed: Mapping[str, object]
 
     @classmethod
     def from_spec(
@@ -49,18 +44,18 @@ class ParameterSpace:
         Raises SpaceError where `check_spec` finds a mistake.
         """
         space = stage.space
-        grouping = _grouping(space, shapes)
         method = get_method(space.method)
-        blocks = tuple(_blocks(space, method))
-        base = space.parents[0] if is_pairwise(method) else space.base
+        base, parents = roles(space, method)
+        grouping = _grouping(space, shapes)
+        blocks = tuple(_blocks(space, method, parents, grouping))
         return cls(
-            genes=tuple(gene for block in blocks for gene in block.genes(grouping.names)),
+            genes=tuple(gene for block in blocks for gene in block.genes()),
             _blocks=blocks,
             _grouping=grouping,
-            _parents=tuple(spec.models[alias].ref for alias in space.parents),
+            _parents=tuple(spec.models[alias].ref for alias in parents),
             _base=None if base is None else spec.models[base].ref,
             _method=method.name,
-            _shared=_shared(method, spec.seed),
+            _fixed=fixed(space, method, spec.seed),
         )
 
     @property
@@ -79,18 +74,14 @@ class ParameterSpace:
         if any(math.isnan(value) for value in genome):
             raise SpaceError("the genome holds NaN")
         numbers = [gene.clip(float(value)) for gene, value in zip(self.genes, genome, strict=True)]
-        shared = dict(self._shared)
+        shared = dict(self._fixed)
         per_parent: list[dict[str, object]] = [{} for _ in self._parents]
         start = 0
         for block in self._blocks:
-            if block.fixed is not None:
-                value: object = block.fixed
-            else:
-                end = start + len(self._grouping.names)
-                value = self._grouping.setting(numbers[start:end])
-                start = end
+            end = start + len(block.names)
             target = shared if block.parent is None else per_parent[block.parent]
-            target[block.parameter] = value
+            target[block.searched.parameter.name] = self._setting(block, numbers[start:end])
+            start = end
         return Recipe.parse(
             {
                 "merge_method": self._method,
@@ -103,56 +94,65 @@ class ParameterSpace:
             }
         )
 
+    def _setting(self, block: _Block, numbers: Sequence[float]) -> object:
+        if block.searched.grouped:
+            return self._grouping.setting(numbers)
+        return block.searched.value(numbers[0])
+
+
+def roles(space: ParameterSpaceSpec, method: Method) -> tuple[str | None, tuple[str, ...]]:
+    """The aliases of the base and of the models that a recipe lists.
+
+    A method between two models lists both, the base first; its spec may name the base among the
+    parents or apart.
+    """
+    if not is_pairwise(method):
+        return space.base, space.parents
+    if space.base is None or space.base in space.parents:
+        return space.parents[0], space.parents
+    return space.base, (space.base, *space.parents)
+
 
 @dataclass(frozen=True)
 class _Block:
-    """One parameter of one parent (or of the whole merge): a gene a group, or a fixed number."""
+    """One parameter of one parent, or of the whole merge: a gene a group, or one gene."""
 
-    parameter: str
+    searched: Searched
     parent: int | None
     label: str
-    bounds: Bounds | None
-    fixed: float | None = None
+    names: tuple[str, ...]
 
-    def genes(self, names: Sequence[str]) -> list[Gene]:
-        if self.bounds is None:
-            return []
-        low, high, initial = self.bounds
-        starts = initial if isinstance(initial, tuple) else (initial,) * len(names)
-        if len(starts) != len(names):
-            raise SpaceError(f"{self.label}: {len(starts)} numbers for {len(names)} gene groups")
+    def genes(self) -> list[Gene]:
+        initial = self.searched.initial
+        starts = initial if isinstance(initial, tuple) else (initial,) * len(self.names)
+        if len(starts) != len(self.names):
+            message = f"{len(starts)} numbers for {len(self.names)} gene groups"
+            raise SpaceError(f"{self.label}: {message}")
         return [
-            Gene(f"{self.label}[{name}]", low, high, start)
-            for name, start in zip(names, starts, strict=True)
+            Gene(f"{self.label}{name}", self.searched.low, self.searched.high, start)
+            for name, start in zip(self.names, starts, strict=True)
         ]
 
 
-def _blocks(space: ParameterSpaceSpec, method: Method) -> list[_Block]:
-    if is_pairwise(method):
-        label = f"{'-'.join(space.parents)}.t"
-        return [_Block("t", None, label, interpolation_bounds(space))]
-    blocks = []
-    for index, alias in enumerate(space.parents):
-        blocks.append(_Block("weight", index, f"{alias}.weight", weight_bounds(space)))
-        if method.parameter("density") is not None:
-            density = density_bounds(space)
-            label = f"{alias}.density"
-            if isinstance(density, float):
-                blocks.append(_Block("density", index, label, None, fixed=density))
-            else:
-                blocks.append(_Block("density", index, label, density))
-    return blocks
+def _blocks(
+    space: ParameterSpaceSpec, method: Method, parents: Sequence[str], grouping: Grouping
+) -> Iterator[_Block]:
+    found = searched(space, method, grouping.layer_ends[-1])
+    groups = tuple(f"[{name}]" for name in grouping.names)
 
+    def block(one: Searched, parent: int | None, owner: str) -> _Block:
+        label = f"{owner}.{one.parameter.name}"
+        return _Block(one, parent, label, groups if one.grouped else ("",))
 
-def _shared(method: Method, seed: int) -> dict[str, object]:
-    """The method's parameters that are the same for every candidate, written out because tools
-    differ in their defaults. All candidates share one seed, and so their random masks."""
-    shared: dict[str, object] = {}
-    if method.parameter("normalize") is not None:
-        shared["normalize"] = needs_normalize(method.name)
-    if method.parameter("random_seed") is not None:
-        shared["random_seed"] = seed
-    return shared
+    for index, alias in enumerate(parents):
+        if not (is_pairwise(method) and index == 0):
+            for one in found:
+                if one.parameter.per_parent:
+                    yield block(one, index, alias)
+    owner = "-".join(parents) if is_pairwise(method) else "merge"
+    for one in found:
+        if not one.parameter.per_parent:
+            yield block(one, None, owner)
 
 
 def _grouping(space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]) -> Grouping:

@@ -12,17 +12,15 @@ import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
-    Discriminator,
     Field,
     StringConstraints,
-    Tag,
     ValidationError,
     ValidationInfo,
-    field_validator,
     model_validator,
 )
 
 from search.errors import FieldError, SpecError
+from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.spec_checks import ModelShape, check_spec, contradictions, schema_errors
 from search.yaml_text import load_plain_yaml
 
@@ -30,7 +28,7 @@ __all__ = [
     "Baselines",
     "Budget",
     "CmaesSettings",
-    "DensityRange",
+    "GeneChoices",
     "GeneRange",
     "ModelRef",
     "ModelShape",
@@ -50,8 +48,6 @@ JobName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 # Printable, without blanks at either end. Where it may lead is for the reader of models to say.
 Reference = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
-TensorFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
-PerGroup = Annotated[tuple[float, ...], Field(min_length=1, max_length=10_000)]
 
 
 class _Part(BaseModel):
@@ -76,91 +72,6 @@ class Select(_Part):
     """How many finalists are scored again on the select split, where the winner is fixed."""
 
     top_k: int = Field(default=10, ge=1, le=100)
-
-
-def _scalar_or_list(value: object) -> str:
-    return "<list>" if isinstance(value, list | tuple) else "<number>"
-
-
-def _number_or_range(value: object) -> str:
-    return "<range>" if isinstance(value, dict | GeneRange) else "<number>"
-
-
-class GeneRange(_Part):
-    """Bounds of a kind of gene, and where the search starts: `low <= initial <= high`.
-
-    `initial` is one number, or one number per gene group of a parent: the layer groups from the
-    bottom up, in each the module groups in their order and then the rest, then the embeddings.
-    """
-
-    low: float
-    high: float
-    initial: Annotated[
-        Annotated[float, Tag("<number>")] | Annotated[PerGroup, Tag("<list>")],
-        Discriminator(_scalar_or_list),
-    ]
-
-    @field_validator("initial")
-    @classmethod
-    def _inside(
-        cls, value: float | tuple[float, ...], info: ValidationInfo
-    ) -> float | tuple[float, ...]:
-        # Bounds that are wrong themselves are missing here, and reported already.
-        if {"low", "high"} <= info.data.keys():
-            low, high = info.data["low"], info.data["high"]
-            for start in value if isinstance(value, tuple) else (value,):
-                if not low <= start <= high:
-                    raise ValueError(f"{start:g} lies outside {low:g} to {high:g}")
-        return value
-
-    @field_validator("high")
-    @classmethod
-    def _ordered(cls, value: float, info: ValidationInfo) -> float:
-        low = info.data.get("low")
-        if low is not None and not low < value:
-            raise ValueError(f"must be greater than low, which is {low:g}")
-        return value
-
-
-class DensityRange(GeneRange):
-    """Bounds of the fraction of a task vector's entries that is kept."""
-
-    low: float = Field(gt=0, lt=1)
-    high: float = Field(gt=0, le=1)
-
-
-class ParameterSpaceSpec(_Part):
-    """Merge in parameter space: weights (and densities) by parent, layer group and module group.
-
-    Layer groups cut the blocks into runs of near-equal length. With `module_groups`, every layer
-    group has genes for each of them (a filter is a part of tensor names) and for the rest.
-    `embeddings` gives all tensors outside the blocks a gene of their own.
-    A range that is left out is the default of `search.ranges`.
-    """
-
-    kind: Literal["parameter"]
-    method: str
-    base: str | None = None
-    parents: tuple[str, ...] = Field(min_length=1, max_length=32)
-    layer_groups: int = Field(default=1, ge=1, le=1000)
-    module_groups: tuple[TensorFilter, ...] = Field(default=(), max_length=16)
-    embeddings: bool = True
-    weight: GeneRange | None = None
-    density: (
-        Annotated[
-            Annotated[DensityRange, Tag("<range>")]
-            | Annotated[float, Field(gt=0, le=1), Tag("<number>")],
-            Discriminator(_number_or_range),
-        ]
-        | None
-    ) = None
-    t: GeneRange | None = None
-
-    @property
-    def groups(self) -> int:
-        """Gene groups of one parent."""
-        per_layer_group = len(self.module_groups) + 1 if self.module_groups else 1
-        return self.layer_groups * per_layer_group + int(self.embeddings)
 
 
 class CmaesSettings(_Part):

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from merging.catalogue import Method, methods
+from merging.catalogue import Method, Parameter, methods
 from search.errors import FieldError
-from search.ranges import find_method, is_pairwise
+from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
+from search.ranges import find_method, is_pairwise, searched
 
 if TYPE_CHECKING:
-    from search.spec import GeneRange, ParameterSpaceSpec, SearchSpec
+    from search.spec import SearchSpec, Stage
 
 BASELINE_LIMIT = 1000
 """Averages, and grid points, that are scored at most; each grows exponentially with the parents."""
@@ -50,7 +51,11 @@ def contradictions(spec: SearchSpec) -> list[FieldError]:
     """What is wrong between the fields of a spec, each of which is right by itself."""
     errors = [*_repeated_tasks(spec), *_repeated_stages(spec)]
     for index, stage in enumerate(spec.stages):
-        errors += _check_space(f"stages.{index}.space", stage.space, spec)
+        found = list(_check_space(f"stages.{index}.space", stage.space, spec))
+        method = find_method(stage.space.method)
+        errors += found
+        if method is not None and not found:
+            errors += _check_budget(f"stages.{index}", stage, stage.space, method)
     return errors or list(_too_many_baselines(spec))
 
 
@@ -97,22 +102,25 @@ def _check_space(path: str, space: ParameterSpaceSpec, spec: SearchSpec) -> Iter
         yield FieldError(f"{path}.method", f"unknown method {space.method!r}; there are: {known}")
         return
     yield from _check_roles(path, space, method)
-    yield from _check_ranges(path, space, method)
+    yield from _check_parameters(path, space, method)
 
 
 def _check_roles(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
     name = f"method {method.name!r}"
     if is_pairwise(method):
-        if len(space.parents) != 2:
-            message = f"{name} takes exactly two parents, not {len(space.parents)}"
+        two = (
+            space.parents if space.base in (None, *space.parents) else (space.base, *space.parents)
+        )
+        if len(two) != 2:
+            message = f"{name} takes exactly two models, not {len(two)}"
             yield FieldError(f"{path}.parents", message)
-        if space.base is not None and space.base != space.parents[0]:
+        elif space.base is not None and space.base != two[0]:
             message = f"{name} starts from its first parent; leave base out, or name that parent"
             yield FieldError(f"{path}.base", message)
         return
-    if method.needs_base and space.base is None:
+    if method.base == "required" and space.base is None:
         yield FieldError(f"{path}.base", f"{name} needs a base model")
-    if not method.needs_base and space.base is not None:
+    if method.base == "none" and space.base is not None:
         yield FieldError(f"{path}.base", f"{name} takes no base model")
     if space.base in space.parents:
         yield FieldError(f"{path}.parents", f"the base {space.base!r} cannot be a parent as well")
@@ -122,43 +130,78 @@ def _check_roles(path: str, space: ParameterSpaceSpec, method: Method) -> Iterat
         yield FieldError(f"{path}.parents", f"{name} takes {method.max_parents} parents at most")
 
 
-def _check_ranges(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
-    given: dict[str, GeneRange | float | None] = {
-        "weight": space.weight,
-        "density": space.density,
-        "t": space.t,
-    }
-    if method.parameter("weight") is None and method.parameter("t") is None:
-        message = f"method {method.name!r} has neither a weight nor a t to search"
-        yield FieldError(f"{path}.method", message)
-        return
-    for name, value in given.items():
-        if value is None:
-            continue
-        parameter = method.parameter(name)
+def _check_parameters(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
+    for name, setting in space.parameters.items():
+        field, parameter = f"{path}.parameters.{name}", method.parameter(name)
         if parameter is None:
-            yield FieldError(f"{path}.{name}", f"method {method.name!r} has no {name}")
-        elif not isinstance(value, float):
-            yield from _check_range(f"{path}.{name}", space, value, (parameter.low, parameter.high))
+            known = ", ".join(one.name for one in method.parameters) or "none"
+            message = f"method {method.name!r} has no parameter {name!r}; there are: {known}"
+            yield FieldError(field, message)
+        elif isinstance(setting, GeneChoices):
+            yield from _check_choices(field, parameter, setting)
+        elif isinstance(setting, GeneRange):
+            yield from _check_range(field, parameter, setting, space.groups)
+        else:
+            yield from _check_value(field, parameter, setting)
+    for parameter in method.parameters:
+        # What has neither a default nor a range of its own must be given.
+        needed = parameter.default is None and parameter.search is None
+        if needed and parameter.name not in space.parameters:
+            message = f"method {method.name!r} needs it: {parameter.summary}"
+            yield FieldError(f"{path}.parameters.{parameter.name}", message)
+
+
+def _check_choices(field: str, parameter: Parameter, setting: GeneChoices) -> Iterator[FieldError]:
+    if parameter.kind not in ("switch", "choice"):
+        yield FieldError(field, "is a number: give a range with low, high and initial")
+        return
+    for index, one in enumerate(setting.choices):
+        yield from _check_value(f"{field}.choices.{index}", parameter, one)
 
 
 def _check_range(
-    path: str,
-    space: ParameterSpaceSpec,
-    value: GeneRange,
-    limits: tuple[float | None, float | None],
+    field: str, parameter: Parameter, setting: GeneRange, groups: int
 ) -> Iterator[FieldError]:
-    lowest, highest = limits
-    if lowest is not None and value.low < lowest:
-        yield FieldError(f"{path}.low", f"must be at least {lowest:g}")
-    if highest is not None and value.high > highest:
-        yield FieldError(f"{path}.high", f"must be at most {highest:g}")
-    if isinstance(value.initial, tuple) and len(value.initial) != space.groups:
-        message = (
-            f"the list has {len(value.initial)} numbers, but a parent has {space.groups} gene "
-            "groups"
-        )
-        yield FieldError(f"{path}.initial", message)
+    if parameter.kind not in ("number", "whole"):
+        yield FieldError(field, "is no number that could be searched; give a value, or choices")
+        return
+    if parameter.low is not None and setting.low < parameter.low:
+        yield FieldError(f"{field}.low", f"must be at least {parameter.low:g}")
+    if parameter.high is not None and setting.high > parameter.high:
+        yield FieldError(f"{field}.high", f"must be at most {parameter.high:g}")
+    if isinstance(setting.initial, tuple):
+        wanted = groups if parameter.varies and parameter.kind == "number" else 1
+        if len(setting.initial) != wanted:
+            found = len(setting.initial)
+            message = f"the list has {found} numbers, but there are {wanted} gene groups"
+            yield FieldError(f"{field}.initial", message)
+
+
+def _check_value(
+    field: str, parameter: Parameter, value: bool | float | str
+) -> Iterator[FieldError]:
+    if parameter.kind == "choice":
+        if value not in parameter.choices:
+            yield FieldError(field, f"must be one of {', '.join(parameter.choices)}")
+    elif parameter.kind == "switch":
+        if not isinstance(value, bool):
+            yield FieldError(field, "must be true or false")
+    elif isinstance(value, bool | str):
+        yield FieldError(field, "must be a number, or a range with low, high and initial")
+    elif parameter.kind in ("whole", "seed") and value != int(value):
+        yield FieldError(field, "must be a whole number")
+    elif parameter.low is not None and value < parameter.low:
+        yield FieldError(field, f"must be at least {parameter.low:g}")
+    elif parameter.high is not None and value > parameter.high:
+        yield FieldError(field, f"must be at most {parameter.high:g}")
+
+
+def _check_budget(
+    path: str, stage: Stage, space: ParameterSpaceSpec, method: Method
+) -> Iterator[FieldError]:
+    if stage.budget.trials > 1 and not searched(space, method, num_layers=1):
+        message = f"method {method.name!r} has nothing to search here; give it one trial"
+        yield FieldError(f"{path}.budget.trials", message)
 
 
 def _too_many_baselines(spec: SearchSpec) -> Iterator[FieldError]:

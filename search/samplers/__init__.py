@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from search.errors import SamplerError
 from search.gene import Gene
 from search.samplers.base import Genome, Outcome, Sampler
 from search.samplers.cmaes import cmaes_sampler
@@ -24,7 +23,8 @@ def make_sampler(
     first trial, from which every random number is derived along with the seed.
     """
     if not genes:
-        raise SamplerError("there is no gene to search")
+        # One candidate, and nothing to learn from it.
+        return random_sampler(genes, seed, batch=1, first_number=first_number)
     match settings:
         case CmaesSettings():
             return cmaes_sampler(

@@ -21,7 +21,7 @@ from search.fitness import fitness
 from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
-from search.space import ParameterSpace
+from search.spaces import make_space
 from search.spec import ModelShape, SearchSpec, Stage
 from service.database import Database
 from service.evaluations import repository as evaluations
@@ -90,7 +90,7 @@ class Life:
         self._recorded[need.subject, need.split] = recorded
 
     def _stage(self, stage: Stage) -> Iterator[list[Need]]:
-        space = ParameterSpace.from_spec(self._spec, stage, self._shapes)
+        space = make_space(self._spec, stage, self._shapes)
         first = self._stage_start(stage)
         sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
         logged = self._logged_generations(stage)

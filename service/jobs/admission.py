@@ -10,7 +10,7 @@ from merging.checkpoint import CheckpointInfo, content_digest
 from merging.checks import check_recipe
 from merging.errors import RecipeError
 from search.errors import FieldError, SpecError
-from search.space import ParameterSpace
+from search.spaces import make_space
 from search.spec import SearchSpec, check_spec
 from service.errors import Invalid
 from service.models import located, shapes
@@ -61,7 +61,7 @@ def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[F
     errors = []
     by_ref = {spec.models[alias].ref: info for alias, info in checkpoints.items()}
     for index, stage in enumerate(spec.stages):
-        space = ParameterSpace.from_spec(spec, stage, shapes(checkpoints))
+        space = make_space(spec, stage, shapes(checkpoints))
         try:
             check_recipe(space.decode([gene.initial for gene in space.genes]), by_ref)
         except RecipeError as error:

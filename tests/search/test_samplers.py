@@ -174,8 +174,14 @@ def test_use_against_the_contract_is_refused(name: str) -> None:
     assert list(sampler.pending) == [1]
     sampler.tell(1, second, good)
     assert not sampler.pending
-    with pytest.raises(SamplerError, match="no gene"):
-        make_sampler(SETTINGS[name], [], 7)
+
+
+@every_sampler
+def test_without_genes_there_is_one_empty_genome(name: str) -> None:
+    sampler = make_sampler(SETTINGS[name], [], 7)
+    assert sampler.ask(1) == [()]
+    sampler.tell(0, (), Outcome(values=(0.5,), n=1))
+    assert not sampler.pending
 
 
 @every_sampler

@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from merging.catalogue import methods
 from merging.recipe import Recipe
-from merging.values import parse_setting, resolve
+from merging.values import Scalar, parse_setting, resolve
 from search.errors import SpaceError
+from search.samplers import make_sampler
 from search.space import ParameterSpace
 from search.spec import ModelShape, SearchSpec
-from tests.search.specs import SHAPES, make_spec
+from tests.search.specs import SHAPES, make_spec, spec_data
 
 IN_BLOCK = (
     "input_layernorm",
@@ -28,7 +30,7 @@ def space_of(spec: SearchSpec, num_layers: int = 4, *, tied: bool = True) -> Par
     return ParameterSpace.from_spec(spec, spec.stages[0], shapes)
 
 
-def values_of(recipe: Recipe, parent: int, name: str, num_layers: int) -> dict[str, float | None]:
+def values_of(recipe: Recipe, parent: int, name: str, num_layers: int) -> dict[str, Scalar | None]:
     """A parameter of one parent for every tensor of a Llama with untied embeddings, read as
     mergekit reads it."""
     data = recipe.model_dump(mode="json")
@@ -92,11 +94,10 @@ def test_density_genes_follow_weights_and_masks_share_the_seed() -> None:
 
 
 def test_a_fixed_density_is_no_gene() -> None:
-    space = space_of(make_spec({"method": "ties", "density": 0.3}))
+    space = space_of(make_spec({"method": "ties", "parameters": {"density": 0.3}}))
     assert space.dimension == 10
     recipe = space.decode([0.5] * 10)
-    assert recipe.models is not None
-    assert [entry.parameters["density"] for entry in recipe.models] == [0.3, 0.3]
+    assert recipe.parameters["density"] == 0.3
 
 
 def test_linear_averages() -> None:
@@ -122,9 +123,73 @@ def test_slerp_has_one_t_for_both_parents() -> None:
     )
 
 
+def test_slerp_may_name_its_base_apart() -> None:
+    apart = space_of(make_spec({"method": "slerp", "base": "maths", "parents": ["ja"]}))
+    listed = space_of(make_spec({"method": "slerp", "base": None}))
+    assert apart.genes == listed.genes
+    assert apart.decode([0.2] * 5) == listed.decode([0.2] * 5)
+
+
+def test_whole_numbers_and_choices_have_one_gene_each() -> None:
+    asked = {
+        "method": "dare_ties",
+        "layer_groups": 2,
+        "parameters": {
+            "density": 0.5,
+            "random_seed": 3,
+            "rescale": {"choices": [True, False]},
+            "lambda": {"low": 0, "high": 2, "initial": 1},
+        },
+    }
+    space = space_of(make_spec(asked))
+    names = [gene.name for gene in space.genes]
+    assert names[6:] == [
+        "merge.lambda[layers 0-1]",
+        "merge.lambda[layers 2-3]",
+        "merge.lambda[embeddings]",
+        "merge.rescale",
+    ]
+    for gene, switch in ((0.0, True), (0.99, True), (1.0, False), (2.0, False)):
+        recipe = space.decode([0.5] * 9 + [gene])
+        assert recipe.parameters["rescale"] is switch
+        assert recipe.parameters["random_seed"] == 3
+
+
+def test_a_method_without_parameters_has_one_recipe() -> None:
+    stage = spec_data({"method": "average", "base": None})["stages"][0]
+    spec = make_spec(stages=[stage | {"budget": {"trials": 1}}])
+    space = space_of(spec)
+    assert space.dimension == 0
+    assert space.decode([]).model_dump(mode="json", exclude_defaults=True) == {
+        "merge_method": "average",
+        "models": [{"model": "zoo/maths"}, {"model": "zoo/ja"}],
+    }
+    sampler = make_sampler(spec.stages[0].sampler, space.genes, seed=1)
+    assert sampler.ask(1) == [()]
+
+
+@pytest.mark.parametrize("name", sorted(set(methods()) - {"moe_merge"}))
+def test_every_method_has_a_default_space(name: str) -> None:
+    method = methods()[name]
+    base = None if method.base == "none" else "base"
+    count = method.max_parents or max(2, method.min_parents)
+    space = {"method": name, "base": base, "parents": ["maths", "ja", "spare"][:count]}
+    stage = spec_data(space)["stages"][0]
+    searches = any(parameter.search for parameter in method.parameters)
+    spec = make_spec(stages=[stage | {"budget": {"trials": 9 if searches else 1}}])
+    made = space_of(spec)
+    assert (made.dimension > 0) == searches
+    for genome in ([g.low for g in made.genes], [g.high for g in made.genes]):
+        recipe = made.decode(genome)
+        assert recipe.merge_method == name
+        assert Recipe.from_yaml(recipe.to_yaml()) == recipe
+
+
 def test_a_start_for_every_group() -> None:
     starts = [0.1, 0.2, 0.3, 0.4, 0.5]
-    space = space_of(make_spec({"weight": {"low": 0, "high": 1, "initial": starts}}))
+    space = space_of(
+        make_spec({"parameters": {"weight": {"low": 0, "high": 1, "initial": starts}}})
+    )
     assert [gene.initial for gene in space.genes] == starts * 2
 
 

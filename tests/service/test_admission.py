@@ -21,7 +21,7 @@ def _unknown_method(spec: Spec) -> None:
 
 
 def _wrong_length(spec: Spec) -> None:
-    _space(spec)["weight"] = {"low": 0.0, "high": 1.0, "initial": [0.5, 0.5]}
+    _space(spec)["parameters"] = {"weight": {"low": 0.0, "high": 1.0, "initial": [0.5, 0.5]}}
 
 
 def _other_shape(spec: Spec) -> None:
@@ -73,7 +73,7 @@ def _too_many_groups(spec: Spec) -> None:
     ("spoil", "field", "message"),
     [
         (_unknown_method, "stages.0.space.method", "alchemy"),
-        (_wrong_length, "stages.0.space.weight.initial", "4"),
+        (_wrong_length, "stages.0.space.parameters.weight.initial", "4"),
         (_other_shape, "stages.0.space", "model.embed_tokens.weight"),
         (_no_base, "stages.0.space.base", "base"),
         (_unknown_task, "tasks.0.task", "word_problems_ja"),

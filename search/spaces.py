@@ -1,0 +1,32 @@
+"""A stage's space, of whichever kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from merging.recipe import Recipe
+from search.gene import Gene
+from search.space import ParameterSpace
+from search.spec import ModelShape, SearchSpec, Stage
+
+
+class Space(Protocol):
+    """Genes, and the recipe that a genome stands for."""
+
+    @property
+    def genes(self) -> tuple[Gene, ...]: ...
+
+    def decode(self, genome: Sequence[float]) -> Recipe:
+        """The recipe of a genome, one number a gene, clipped into bounds.
+
+        Raises SpaceError for a genome of another length, or with a number that is none.
+        """
+
+
+def make_space(spec: SearchSpec, stage: Stage, shapes: Mapping[str, ModelShape]) -> Space:
+    """The space of a stage, for models of these shapes by alias.
+
+    Raises SpaceError where `check_spec` finds a mistake.
+    """
+    return ParameterSpace.from_spec(spec, stage, shapes)
