@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from merging.catalogue import get_method
+from merging.dataflow.blocks import check_blocks
+from merging.dataflow.path import read_path
 from merging.errors import RecipeError
 from merging.layout import Scope, at_layer, lay_out, layer_of
 from merging.method import Method, Parameter
@@ -32,6 +34,11 @@ def check_recipe(
     _check_models(recipe, method, parents)
     like = like or recipe.base_model or recipe.model_names()[0]
     depth = parents[like].num_layers
+    path = read_path(recipe)
+    if path is not None:
+        depth, like = len(path.hops), path.first
+    elif method.name == "passthrough" and "input_scale" in _given(recipe):
+        raise RecipeError("parameters.input_scale", "belongs to slices, of which there are none")
     for field, scope, of_parent in _scopes(recipe):
         for name, value in scope.items():
             _check_parameter(method, f"{field}.{name}", name, of_parent)
@@ -41,6 +48,9 @@ def check_recipe(
     _check_required(recipe, method)
     lay_out(recipe, depth)
     _check_shapes(recipe, parents, like)
+    if path is not None:
+        for field, name, _ in _references(recipe):
+            check_blocks(field, name, parents[name].config, like, parents[like].config)
     _check_tokenizer(recipe)
 
 
@@ -113,11 +123,16 @@ def _check_value(field: str, parameter: Parameter, value: Scalar) -> None:
 
 
 def _check_required(recipe: Recipe, method: Method) -> None:
-    given = {name for _, scope, _ in _scopes(recipe) for name in scope}
+    given = _given(recipe)
     for parameter in method.parameters:
         if parameter.default is None and parameter.name not in given:
             field = f"parameters.{parameter.name}"
             raise RecipeError(field, f"method {method.name!r} needs it: {parameter.summary}")
+
+
+def _given(recipe: Recipe) -> set[str]:
+    """The parameters that the recipe sets anywhere."""
+    return {name for _, scope, _ in _scopes(recipe) for name in scope}
 
 
 def _check_shapes(recipe: Recipe, parents: Mapping[str, CheckpointInfo], like: str) -> None:

@@ -13,6 +13,9 @@ from transformers import AutoModelForCausalLM
 from transformers.utils import logging
 
 from merging.checkpoint import Parent, content_digest, open_parent
+from merging.checks import check_recipe
+from merging.dataflow.build import PathBuilder
+from merging.dataflow.path import read_path
 from merging.errors import CheckpointError, NonFiniteError
 from merging.merger import Merger
 from merging.pointwise import Runner
@@ -73,6 +76,7 @@ class MergeEngine:
                 raise CheckpointError(f"{first.path}: the model has a tensor {name!r}, it has not")
         if compiled is None:
             compiled = sum(one.numel() for one in self._targets.values()) >= COMPILED_FROM
+        self._paths = PathBuilder(self._parents, device=device, dtype=getattr(torch, dtype))
         self._workshop = Workshop(Statistics(statistics), Runner(compiled=compiled))
         # Only statistics that outlive the engine need a name that does.
         self._digests = (
@@ -98,9 +102,16 @@ class MergeEngine:
     def merge(self, recipe: Recipe) -> PreTrainedModel:
         """Make the resident the child of `recipe`, in place, and return it.
 
+        The child of a path through blocks is another model, over the parents' own weights, and the
+        resident stays as it was.
+
         Raises RecipeError, with the resident as it was, or NonFiniteError, with the resident in
         no use until the next merge.
         """
+        path = read_path(recipe)
+        if path is not None:
+            check_recipe(recipe, {name: one.info for name, one in self._parents.items()})
+            return self._paths.build(path)
         merger = Merger(
             recipe,
             self._parents,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor
 
-from merging.checkpoint import CheckpointInfo, check_recipe, inspect_checkpoint, open_parent
+from merging.checkpoint import TensorInfo, check_recipe, inspect_checkpoint, open_parent
+from merging.dataflow.fold import FoldedPath
+from merging.dataflow.path import read_path
 from merging.engine import check_finite
 from merging.errors import CheckpointError
 from merging.merger import Merger
 from merging.recipe import Recipe
 from merging.site import Workshop
+
+SHARD_BYTES = 5 * 10**9
 
 _TOKENIZER_FILES = (
     "tokenizer.json",
@@ -32,15 +39,24 @@ _TOKENIZER_FILES = (
 
 
 def write_checkpoint(
-    recipe: Recipe, parents: Mapping[str, Path], out: Path, *, overwrite: bool = False
+    recipe: Recipe,
+    parents: Mapping[str, Path],
+    out: Path,
+    *,
+    overwrite: bool = False,
+    max_shard_bytes: int = SHARD_BYTES,
 ) -> None:
     """Merge `recipe` and write config, weights, tokenizer, generation settings and recipe.yaml.
 
     The weights are of `out_dtype`, else `dtype`, else of the type that they have in the base
     model, or in the first model where there is none; config.json comes from there too. The
     tokenizer and generation settings come from `tokenizer_source`, else from the same model.
+    Weights of more than `max_shard_bytes` are cut into files of that size; memory is that of one.
+    A path through blocks becomes a model of as many layers, its scales folded into the weights.
+
     The folder appears whole or not at all. Raises CheckpointError if `out` holds anything and
-    `overwrite` is not set, RecipeError and NonFiniteError as merging does.
+    `overwrite` is not set, or a path's scales cannot be folded; RecipeError and NonFiniteError as
+    merging does.
     """
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out}: is a file, not a folder to write to")
@@ -48,8 +64,7 @@ def write_checkpoint(
         raise CheckpointError(f"{out}: already holds files; choose another folder or overwrite")
     infos = {name: inspect_checkpoint(folder) for name, folder in parents.items()}
     check_recipe(recipe, infos)
-    like = recipe.base_model or recipe.model_names()[0]
-    template = infos[like]
+    template = infos[recipe.base_model or recipe.model_names()[0]]
     source = recipe.tokenizer_source
     tokenizer = template if source in (None, "base") else infos[str(source)]
 
@@ -57,8 +72,9 @@ def write_checkpoint(
     draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     draft.mkdir()
     try:
-        _write_weights(recipe, parents, like, draft / "model.safetensors")
-        _write_config(recipe, template, draft / "config.json")
+        child = _child(recipe, parents)
+        _write_weights(recipe, child, draft, max_shard_bytes)
+        _write_config(recipe, {**template.config, **child.config()}, draft / "config.json")
         for name in _TOKENIZER_FILES:
             if (tokenizer.path / name).is_file():
                 shutil.copyfile(tokenizer.path / name, draft / name)
@@ -69,25 +85,77 @@ def write_checkpoint(
         raise
 
 
-@torch.no_grad()
-def _write_weights(recipe: Recipe, parents: Mapping[str, Path], like: str, path: Path) -> None:
+class _Child(Protocol):
+    """The tensors of a child, and what its config.json says otherwise than its template's."""
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]: ...
+
+    def tensor(self, name: str) -> Tensor: ...
+
+    def config(self) -> dict[str, Any]: ...
+
+
+def _child(recipe: Recipe, parents: Mapping[str, Path]) -> _Child:
     opened = {name: open_parent(parents[name]) for name in recipe.model_names()}
-    merger = Merger(recipe, opened, like=like, workshop=Workshop())
-    tensors = {}
-    for name, info in opened[like].info.tensors.items():
-        merged = merger.tensor(name)
-        if merged.is_floating_point():
-            merged = merged.to(getattr(torch, recipe.out_dtype or recipe.dtype or info.dtype))
-        tensors[name] = merged
-    numbers = {name: one for name, one in tensors.items() if one.is_floating_point()}
-    check_finite(numbers, [one.sum(dtype=torch.float32) for one in numbers.values()])
-    save_file(tensors, path, metadata={"format": "pt"})
+    path = read_path(recipe)
+    if path is not None:
+        return FoldedPath(path, opened)
+    like = recipe.base_model or recipe.model_names()[0]
+    return Merger(recipe, opened, like=like, workshop=Workshop())
 
 
-def _write_config(recipe: Recipe, template: CheckpointInfo, path: Path) -> None:
+@torch.no_grad()
+def _write_weights(recipe: Recipe, child: _Child, folder: Path, max_shard_bytes: int) -> None:
+    """One file, or shards and their index as transformers names them."""
+    dtype = recipe.out_dtype or recipe.dtype
+    shards = _shards(child.tensors, dtype, max_shard_bytes)
+    places: dict[str, str] = {}
+    total = 0
+    for number, names in enumerate(shards, start=1):
+        file = f"model-{number:05}-of-{len(shards):05}.safetensors"
+        if len(shards) == 1:
+            file = "model.safetensors"
+        tensors = {name: _stored(child, name, dtype) for name in names}
+        save_file(tensors, folder / file, metadata={"format": "pt"})
+        places |= dict.fromkeys(names, file)
+        total += sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
+    if len(shards) > 1:
+        index = {"metadata": {"total_size": total}, "weight_map": places}
+        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def _stored(child: _Child, name: str, dtype: str | None) -> Tensor:
+    merged = child.tensor(name)
+    if merged.is_floating_point():
+        merged = merged.to(getattr(torch, dtype or child.tensors[name].dtype))
+        check_finite({name: merged}, [merged.sum(dtype=torch.float32)])
+    return merged
+
+
+def _shards(
+    tensors: Mapping[str, TensorInfo], dtype: str | None, max_shard_bytes: int
+) -> list[list[str]]:
+    """Names in order, cut where a file would grow past its size."""
+    shards: list[list[str]] = [[]]
+    filled = 0
+    for name, info in tensors.items():
+        kind = getattr(torch, info.dtype, None)
+        if dtype is not None and (kind is None or kind.is_floating_point):
+            kind = getattr(torch, dtype)
+        size = math.prod(info.shape) * (kind.itemsize if kind is not None else 8)
+        if shards[-1] and filled + size > max_shard_bytes:
+            shards.append([])
+            filled = 0
+        shards[-1].append(name)
+        filled += size
+    return shards
+
+
+def _write_config(recipe: Recipe, merged: Mapping[str, Any], path: Path) -> None:
     # What names other code or another folder has no place in a folder that stands alone.
     dropped = ("auto_map", "_name_or_path")
-    config = {key: value for key, value in template.config.items() if key not in dropped}
+    config = {key: value for key, value in merged.items() if key not in dropped}
     dtype = recipe.out_dtype or recipe.dtype
     if dtype is not None:
         config.pop("torch_dtype", None)

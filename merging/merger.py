@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from merging.catalogue import get_method
-from merging.checkpoint import Parent
+from merging.checkpoint import Parent, TensorInfo
 from merging.checks import check_recipe
 from merging.errors import RecipeError
 from merging.layout import Block, Input, at_layer, lay_out
@@ -52,6 +53,15 @@ class Merger:
         self._prepared: object = None
         if method.prepare is not None:
             self._prepared = method.prepare(self._survey())
+
+    @property
+    def tensors(self) -> Mapping[str, TensorInfo]:
+        """The child's tensors, as they are stored in the parent `like`."""
+        return self._shapes
+
+    def config(self) -> dict[str, Any]:
+        """What the child's config.json says otherwise than the parent's: nothing."""
+        return {}
 
     @torch.no_grad()
     def write(self, name: str, target: Tensor) -> Tensor:

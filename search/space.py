@@ -13,7 +13,7 @@ from search.gene import Gene, Genome
 from search.groups import Grouping
 from search.parameter_spec import ParameterSpaceSpec
 from search.ranges import Searched, fixed, is_pairwise, searched
-from search.spec import ModelShape, SearchSpec, Stage
+from search.spec import ModelShape, SearchSpec
 
 __all__ = ["Gene", "Genome", "ParameterSpace"]
 
@@ -37,13 +37,12 @@ class ParameterSpace:
 
     @classmethod
     def from_spec(
-        cls, spec: SearchSpec, stage: Stage, shapes: Mapping[str, ModelShape]
+        cls, spec: SearchSpec, space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]
     ) -> ParameterSpace:
-        """The space of a stage, for models of these shapes by alias.
+        """The space of one of the spec's stages, for models of these shapes by alias.
 
         Raises SpaceError where `check_spec` finds a mistake.
         """
-        space = stage.space
         method = get_method(space.method)
         base, parents = roles(space, method)
         grouping = _grouping(space, shapes)

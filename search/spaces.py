@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from merging.recipe import Recipe
+from search.dataflow import DataFlowSpace
+from search.dataflow_spec import DataFlowSpaceSpec
 from search.gene import Gene
 from search.space import ParameterSpace
 from search.spec import ModelShape, SearchSpec, Stage
@@ -29,4 +31,7 @@ def make_space(spec: SearchSpec, stage: Stage, shapes: Mapping[str, ModelShape])
 
     Raises SpaceError where `check_spec` finds a mistake.
     """
-    return ParameterSpace.from_spec(spec, stage, shapes)
+    if isinstance(stage.space, DataFlowSpaceSpec):
+        refs = {alias: spec.models[alias].ref for alias in stage.space.parents}
+        return DataFlowSpace.from_spec(stage.space, refs, shapes)
+    return ParameterSpace.from_spec(spec, stage.space, shapes)

@@ -19,15 +19,18 @@ from pydantic import (
     model_validator,
 )
 
+from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
+from search.model_shape import ModelShape
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
-from search.spec_checks import ModelShape, check_spec, contradictions, schema_errors
+from search.spec_checks import check_spec, contradictions, schema_errors
 from search.yaml_text import load_plain_yaml
 
 __all__ = [
     "Baselines",
     "Budget",
     "CmaesSettings",
+    "DataFlowSpaceSpec",
     "GeneChoices",
     "GeneRange",
     "ModelRef",
@@ -116,7 +119,7 @@ class Stage(_Part):
     """One search: a space, a sampler over it, and a budget."""
 
     name: Alias
-    space: ParameterSpaceSpec
+    space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings
     budget: Budget
 

@@ -4,31 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from merging.catalogue import Method, Parameter, methods
+from merging.catalogue import Method, Parameter, get_method, methods
+from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError
+from search.model_shape import ModelShape
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.ranges import find_method, is_pairwise, searched
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec, Stage
 
+Space = ParameterSpaceSpec | DataFlowSpaceSpec
+
 BASELINE_LIMIT = 1000
 """Averages, and grid points, that are scored at most; each grows exponentially with the parents."""
-
-
-@dataclass(frozen=True)
-class ModelShape:
-    """What a search needs to know of a model: its blocks, and whether the output embedding is the
-    input embedding."""
-
-    num_layers: int
-    tied_embeddings: bool
 
 
 def check_spec(
@@ -51,11 +45,15 @@ def contradictions(spec: SearchSpec) -> list[FieldError]:
     """What is wrong between the fields of a spec, each of which is right by itself."""
     errors = [*_repeated_tasks(spec), *_repeated_stages(spec)]
     for index, stage in enumerate(spec.stages):
-        found = list(_check_space(f"stages.{index}.space", stage.space, spec))
-        method = find_method(stage.space.method)
+        path = f"stages.{index}.space"
+        found = list(_check_models(path, stage.space, spec))
+        if isinstance(stage.space, ParameterSpaceSpec):
+            found += _check_method(path, stage.space)
+            if not found:
+                found += _check_budget(f"stages.{index}", stage, stage.space)
+        else:
+            found += _check_scale(path, stage.space)
         errors += found
-        if method is not None and not found:
-            errors += _check_budget(f"stages.{index}", stage, stage.space, method)
     return errors or list(_too_many_baselines(spec))
 
 
@@ -85,14 +83,26 @@ def _repeated_stages(spec: SearchSpec) -> Iterator[FieldError]:
             yield FieldError(f"stages.{index}.name", f"two stages are named {name!r}")
 
 
-def _check_space(path: str, space: ParameterSpaceSpec, spec: SearchSpec) -> Iterator[FieldError]:
+def _check_models(path: str, space: Space, spec: SearchSpec) -> Iterator[FieldError]:
     for parent, count in Counter(space.parents).items():
         if parent not in spec.models:
             yield FieldError(f"{path}.parents", f"{parent!r} is not among the models")
         if count > 1:
             yield FieldError(f"{path}.parents", f"{parent!r} is listed {count} times")
-    if space.base is not None and space.base not in spec.models:
-        yield FieldError(f"{path}.base", f"{space.base!r} is not among the models")
+    base = space.base if isinstance(space, ParameterSpaceSpec) else None
+    if base is not None and base not in spec.models:
+        yield FieldError(f"{path}.base", f"{base!r} is not among the models")
+
+
+def _check_scale(path: str, space: DataFlowSpaceSpec) -> Iterator[FieldError]:
+    if space.scale.low <= 0 <= space.scale.high:
+        message = "a scale of 0 forgets all that came before; stay on one side of it"
+        yield FieldError(f"{path}.scale.low", message)
+    if isinstance(space.scale.initial, tuple):
+        yield FieldError(f"{path}.scale.initial", "must be one number: hops have no groups")
+
+
+def _check_method(path: str, space: ParameterSpaceSpec) -> Iterator[FieldError]:
     for one, count in Counter(space.module_groups).items():
         if count > 1:
             yield FieldError(f"{path}.module_groups", f"{one!r} is listed {count} times")
@@ -196,9 +206,8 @@ def _check_value(
         yield FieldError(field, f"must be at most {parameter.high:g}")
 
 
-def _check_budget(
-    path: str, stage: Stage, space: ParameterSpaceSpec, method: Method
-) -> Iterator[FieldError]:
+def _check_budget(path: str, stage: Stage, space: ParameterSpaceSpec) -> Iterator[FieldError]:
+    method = get_method(space.method)
     if stage.budget.trials > 1 and not searched(space, method, num_layers=1):
         message = f"method {method.name!r} has nothing to search here; give it one trial"
         yield FieldError(f"{path}.budget.trials", message)
@@ -223,8 +232,14 @@ def _too_many_baselines(spec: SearchSpec) -> Iterator[FieldError]:
 
 
 def _check_shapes(
-    path: str, space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]
+    path: str, space: Space, shapes: Mapping[str, ModelShape]
 ) -> Iterator[FieldError]:
+    if isinstance(space, DataFlowSpaceSpec):
+        first = space.parents[0]
+        if first in shapes and shapes[first].num_layers < 2:
+            message = f"the first parent {first!r} has one layer; a path needs two ends"
+            yield FieldError(f"{path}.parents", message)
+        return
     aliases = [*space.parents, *([space.base] if space.base is not None else [])]
     depths = {alias: shapes[alias].num_layers for alias in aliases if alias in shapes}
     if len(set(depths.values())) > 1:
@@ -242,7 +257,8 @@ def _path(location: tuple[int | str, ...]) -> str:
     kept: list[str] = []
     for index, part in enumerate(location):
         tagged = isinstance(part, str) and part.startswith("<")
-        chosen = index > 0 and location[index - 1] == "sampler" and index < len(location) - 1
+        chosen = index > 0 and location[index - 1] in ("sampler", "space")
+        chosen = chosen and index < len(location) - 1
         # A mapping's bad key comes as (..., key, "[key]").
         if not tagged and not chosen and part != "[key]":
             kept.append(str(part))

@@ -7,7 +7,10 @@ from merging.methods._sums import combination
 
 
 def merge(site: Site) -> Pointwise:
-    """scale * theta."""
+    """scale * theta.
+
+    Slices are a path through blocks (`merging.dataflow`) and never come here.
+    """
     return combination(site.parents, site.per_parent["scale"])
 
 
@@ -28,6 +31,14 @@ METHOD = Method(
             None,
             "factor on the weights",
             search=SearchRange(0.5, 1.5, 1.0),
+        ),
+        Parameter(
+            "input_scale",
+            True,
+            1.0,
+            None,
+            None,
+            "in slices: factor on the residual stream as it enters a layer (Cuvee's own key)",
         ),
     ),
     merge=merge,

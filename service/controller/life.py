@@ -22,7 +22,7 @@ from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
 from search.spaces import make_space
-from search.spec import ModelShape, SearchSpec, Stage
+from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec, Stage
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
@@ -159,9 +159,10 @@ class Life:
             for label, recipe in average_recipes(refs).items():
                 needs.append(Need(Subject("average", label), "holdout", recipe))
         space = self._spec.stages[-1].space
-        if wanted.grid_step is not None and space.base is not None:
+        base = space.base if isinstance(space, ParameterSpaceSpec) else None
+        if wanted.grid_step is not None and base is not None:
             parents = {alias: refs[alias] for alias in space.parents}
-            grid = grid_recipes(refs[space.base], parents, wanted.grid_step)
+            grid = grid_recipes(refs[base], parents, wanted.grid_step)
             needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
         return needs
 

@@ -108,3 +108,28 @@ def test_a_failure_leaves_the_old_folder_and_no_draft(
         write_checkpoint(recipe("ties"), tied, tmp_path / "child", overwrite=True)
     assert Recipe.from_yaml((tmp_path / "child" / "recipe.yaml").read_text()) == recipe("linear")
     assert [path.name for path in tmp_path.iterdir()] == ["child"]
+
+
+def test_large_weights_are_cut_into_files_that_transformers_reads(
+    family: Family, tmp_path: Path
+) -> None:
+    recipe = Recipe.parse(
+        {"merge_method": "linear", "models": [{"model": "base"}, {"model": "maths"}]}
+    )
+    write_checkpoint(recipe, family, tmp_path / "one")
+    write_checkpoint(recipe, family, tmp_path / "many", max_shard_bytes=9000)
+    shards = sorted((tmp_path / "many").glob("*.safetensors"))
+    assert len(shards) > 3
+    assert shards[0].name == f"model-00001-of-{len(shards):05}.safetensors"
+    # The largest tensor has a file of its own.
+    assert all(shard.stat().st_size < 12_000 for shard in shards)
+    models = [
+        AutoModelForCausalLM.from_pretrained(tmp_path / name).state_dict()
+        for name in ("one", "many")
+    ]
+    assert models[0].keys() == models[1].keys()
+    assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
+    assert (
+        inspect_checkpoint(tmp_path / "many").tensors.keys()
+        == inspect_checkpoint(tmp_path / "one").tensors.keys()
+    )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from search.space import ParameterSpace
+from search.spaces import make_space
 from search.spec import ModelShape, SearchSpec, check_spec
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
@@ -17,7 +17,7 @@ def test_an_example_is_a_valid_spec(path: Path) -> None:
     shapes = {alias: ModelShape(4, tied_embeddings=True) for alias in spec.models}
     assert check_spec(spec, shapes) == []
     for stage in spec.stages:
-        space = ParameterSpace.from_spec(spec, stage, shapes)
+        space = make_space(spec, stage, shapes)
         space.decode([gene.initial for gene in space.genes])
 
 
@@ -26,5 +26,5 @@ def test_the_main_example_has_ten_genes_and_300_trials() -> None:
     spec = SearchSpec.from_yaml(path.read_text(encoding="utf-8"))
     (stage,) = spec.stages
     shapes = {alias: ModelShape(4, tied_embeddings=True) for alias in spec.models}
-    assert ParameterSpace.from_spec(spec, stage, shapes).dimension == 10
+    assert len(make_space(spec, stage, shapes).genes) == 10
     assert stage.budget.trials == 300

@@ -12,7 +12,7 @@ from merging.values import Scalar, parse_setting, resolve
 from search.errors import SpaceError
 from search.samplers import make_sampler
 from search.space import ParameterSpace
-from search.spec import ModelShape, SearchSpec
+from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec
 from tests.search.specs import SHAPES, make_spec, spec_data
 
 IN_BLOCK = (
@@ -27,7 +27,13 @@ IN_BLOCK = (
 
 def space_of(spec: SearchSpec, num_layers: int = 4, *, tied: bool = True) -> ParameterSpace:
     shapes = {alias: ModelShape(num_layers, tied_embeddings=tied) for alias in spec.models}
-    return ParameterSpace.from_spec(spec, spec.stages[0], shapes)
+    return ParameterSpace.from_spec(spec, asked_of(spec), shapes)
+
+
+def asked_of(spec: SearchSpec) -> ParameterSpaceSpec:
+    space = spec.stages[0].space
+    assert isinstance(space, ParameterSpaceSpec)
+    return space
 
 
 def values_of(recipe: Recipe, parent: int, name: str, num_layers: int) -> dict[str, Scalar | None]:
@@ -219,7 +225,7 @@ def test_what_check_spec_finds_is_refused_here_too() -> None:
     spec = make_spec()
     with pytest.raises(SpaceError, match="layers"):
         ParameterSpace.from_spec(
-            spec, spec.stages[0], SHAPES | {"ja": ModelShape(6, tied_embeddings=True)}
+            spec, asked_of(spec), SHAPES | {"ja": ModelShape(6, tied_embeddings=True)}
         )
 
 
@@ -241,7 +247,7 @@ def test_every_tensor_takes_its_groups_gene(
     case: tuple[SearchSpec, int], data: st.DataObject
 ) -> None:
     spec, num_layers = case
-    asked = spec.stages[0].space
+    asked = asked_of(spec)
     space = space_of(spec, num_layers, tied=False)
     kinds = ["weight", "density"] if asked.method != "task_arithmetic" else ["weight"]
     assert space.dimension == len(asked.parents) * asked.groups * len(kinds)
@@ -258,7 +264,7 @@ def test_every_tensor_takes_its_groups_gene(
 
 def group_of(tensor: str, spec: SearchSpec, num_layers: int) -> str:
     """The group of a tensor, worked out from the docstrings and not from the code."""
-    asked = spec.stages[0].space
+    asked = asked_of(spec)
     layer = int(tensor.split(".")[2]) if ".layers." in tensor else None
     if layer is None:
         if asked.embeddings:

@@ -93,7 +93,7 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
         "stages.0.sampler.sigma",
         "finite",
     ),
-    ("unknown kind", in_space(kind="dataflow"), f"{SPACE}.kind", "'parameter'"),
+    ("unknown kind", in_space(kind="other"), SPACE, "'parameter', 'dataflow'"),
     ("unknown method", in_space(method="magic"), f"{SPACE}.method", "unknown method 'magic'"),
     (
         "missing base",

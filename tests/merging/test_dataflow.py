@@ -1,0 +1,279 @@
+"""Paths through blocks: shared weights, caches by hop, and exports without code of ours."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM
+
+from merging.checkpoint import open_parent
+from merging.dataflow.fold import FoldedPath
+from merging.dataflow.path import Hop, read_path
+from merging.engine import MergeEngine
+from merging.errors import CheckpointError, RecipeError
+from merging.export import write_checkpoint
+from merging.recipe import Recipe
+
+_Auto: Any = AutoModelForCausalLM
+TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]])
+COMMON: dict[str, Any] = {
+    "vocab_size": 20,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 64,
+    "bos_token_id": None,
+    "eos_token_id": None,
+    "pad_token_id": 0,
+}
+FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "llama": ("Llama", {"attention_bias": True, "mlp_bias": True, "tie_word_embeddings": False}),
+    "mistral": ("Mistral", {"sliding_window": None, "tie_word_embeddings": False}),
+    "qwen2": ("Qwen2", {"tie_word_embeddings": True}),
+    "qwen3": ("Qwen3", {"tie_word_embeddings": True}),
+}
+# Blocks visited again, both models, and scales of both signs.
+HOPS = [("a", 0, 1.0), ("a", 1, 0.7), ("b", 1, -1.3), ("b", 1, 0.9), ("b", 0, 1.2), ("a", 2, -0.8)]
+
+
+def write(folder: Path, family: str, seed: int, layers: int = 3, **more: Any) -> Path:
+    name, special = FAMILIES[family]
+    config = getattr(transformers, f"{name}Config")(
+        **(COMMON | special | {"num_hidden_layers": layers} | more)
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = getattr(transformers, f"{name}ForCausalLM")(config)
+        for parameter in model.parameters():
+            # Norms and biases too, which are ones and zeros otherwise.
+            parameter.data += 0.1 * torch.randn_like(parameter)
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=list(FAMILIES))
+def parents(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp(request.param)
+    return {
+        "a": write(root / "a", request.param, 1),
+        "b": write(root / "b", request.param, 2, layers=2),
+    }
+
+
+def recipe_of(hops: Sequence[tuple[str, int, float]], **more: Any) -> Recipe:
+    slices = [
+        {
+            "sources": [
+                {
+                    "model": model,
+                    "layer_range": [layer, layer + 1],
+                    "parameters": {} if scale == 1 else {"input_scale": scale},
+                }
+            ]
+        }
+        for model, layer, scale in hops
+    ]
+    return Recipe.parse({"merge_method": "passthrough", "slices": slices} | more)
+
+
+def logits(model: Any) -> torch.Tensor:
+    with torch.no_grad():
+        found: torch.Tensor = model(TOKENS).logits
+    return found
+
+
+def test_a_path_over_one_model_is_that_model(parents: dict[str, Path]) -> None:
+    child = MergeEngine(parents).merge(recipe_of([("a", layer, 1.0) for layer in range(3)]))
+    original = _Auto.from_pretrained(parents["a"], dtype=torch.float32).eval()
+    assert torch.equal(logits(child), logits(original))
+
+
+def test_weights_are_shared_with_the_mapped_parents(parents: dict[str, Path]) -> None:
+    engine = MergeEngine(parents)
+    child = engine.merge(recipe_of(HOPS))
+    for name, parameter in child.named_parameters():
+        if ".layers." in name:
+            place = int(name.split(".")[2])
+            model, layer, _ = HOPS[place]
+            source = name.replace(f"layers.{place}.", f"layers.{layer}.")
+            assert parameter.data_ptr() == engine.parents[model].tensor(source).data_ptr()
+    resident = logits(engine.model)
+    engine.merge(recipe_of(HOPS[:1] + HOPS[-1:]))
+    assert torch.equal(logits(engine.model), resident)
+
+
+def test_scales_multiply_the_stream_where_it_enters(parents: dict[str, Path]) -> None:
+    """By hand: the parents' own layers, one after another."""
+    models = {
+        name: _Auto.from_pretrained(folder, dtype=torch.float32).eval()
+        for name, folder in parents.items()
+    }
+    first = models["a"].model
+    with torch.no_grad():
+        stream = first.embed_tokens(TOKENS)
+        rotary = first.rotary_emb(stream, torch.arange(TOKENS.shape[1])[None])
+        for model, layer, scale in HOPS:
+            block = models[model].model.layers[layer]
+            stream = block(stream * scale, position_embeddings=rotary)
+        expected = models["a"].lm_head(first.norm(stream))
+    child = MergeEngine(parents).merge(recipe_of(HOPS))
+    torch.testing.assert_close(logits(child), expected)
+
+
+def test_keys_and_values_are_cached_by_hop(parents: dict[str, Path]) -> None:
+    child: Any = MergeEngine(parents).merge(recipe_of(HOPS))
+    arguments = {"max_new_tokens": 12, "do_sample": False}
+    cached = child.generate(TOKENS, **arguments)
+    plain = child.generate(TOKENS, use_cache=False, **arguments)
+    assert torch.equal(cached, plain)
+
+
+def test_the_export_needs_no_code_of_ours(parents: dict[str, Path], tmp_path: Path) -> None:
+    recipe = recipe_of(HOPS)
+    child: Any = MergeEngine(parents).merge(recipe)
+    write_checkpoint(recipe, parents, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    assert loaded.config.num_hidden_layers == len(HOPS)
+    torch.testing.assert_close(logits(loaded), logits(child), rtol=1e-4, atol=2e-4)
+    arguments = {"max_new_tokens": 12, "do_sample": False}
+    assert torch.equal(loaded.generate(TOKENS, **arguments), child.generate(TOKENS, **arguments))
+
+
+def test_a_path_without_scales_is_exported_exactly(
+    parents: dict[str, Path], tmp_path: Path
+) -> None:
+    recipe = recipe_of([("a", 0, 1.0), ("b", 1, 1.0), ("b", 0, 1.0)])
+    child = MergeEngine(parents).merge(recipe)
+    write_checkpoint(recipe, parents, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    # Norm and head are the last hop's model's.
+    assert torch.equal(logits(loaded), logits(child))
+    saved = Recipe.from_yaml((tmp_path / "child" / "recipe.yaml").read_text())
+    assert saved.digest() == recipe.digest()
+    assert "input_scale" not in saved.to_yaml()
+
+
+SCALES = st.floats(0.3, 3).flatmap(lambda size: st.sampled_from([size, -size]))
+
+
+@given(scales=st.lists(SCALES, min_size=2, max_size=5))
+@settings(max_examples=15, deadline=None)
+def test_any_scales_within_the_bounds_fold(
+    scales: list[float], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.getbasetemp() / "fold"
+    if not folder.exists():
+        write(folder, "llama", 3)
+    hops = [("a", place % 3, scale) for place, scale in enumerate(scales)]
+    products = [math.prod(scales[: place + 1]) for place in range(len(scales))]
+    recipe = recipe_of(hops)
+    path = read_path(recipe)
+    assert path is not None
+    opened = {"a": open_parent(folder)}
+    if not all(1 / 16 <= abs(product) <= 16 for product in products):
+        with pytest.raises(CheckpointError, match="scales up to hop"):
+            FoldedPath(path, opened)
+        return
+    folded = FoldedPath(path, opened)
+    engine = MergeEngine({"a": folder})
+    child = engine.merge(recipe)
+    kind: Any = transformers.LlamaForCausalLM
+    plain = kind(child.config).eval()
+    state = {name: folded.tensor(name) for name in folded.tensors}
+    plain.load_state_dict(state)
+    # The norm's epsilon costs the more the smaller the product is.
+    torch.testing.assert_close(logits(plain), logits(child), rtol=2e-2, atol=2e-2)
+
+
+def test_numbers_along_a_slice_are_one_a_layer() -> None:
+    source = {"model": "a", "layer_range": [1, 4], "parameters": {"input_scale": [1, 0.5, 2]}}
+    slices = [{"sources": [source]}]
+    path = read_path(Recipe.parse({"merge_method": "passthrough", "slices": slices}))
+    assert path is not None
+    assert path.hops == (Hop("a", 1, 1.0), Hop("a", 2, 0.5), Hop("a", 3, 2.0))
+
+
+BAD: list[tuple[dict[str, Any], str, str]] = [
+    ({"input_scale": 0}, "slices[0].sources[0].parameters.input_scale", "must not be 0"),
+    ({"input_scale": True}, "slices[0].sources[0].parameters.input_scale", "must be a number"),
+    (
+        {"input_scale": [{"filter": "mlp", "value": 1}]},
+        "slices[0].sources[0].parameters.input_scale",
+        "belongs to no tensor",
+    ),
+    ({"scale": 2}, "slices[0].sources[0].parameters.scale", "use input_scale"),
+]
+
+
+@pytest.mark.parametrize(("parameters", "field", "message"), BAD)
+def test_what_is_no_path(parameters: Mapping[str, Any], field: str, message: str) -> None:
+    source = {"model": "a", "layer_range": [0, 1], "parameters": dict(parameters)}
+    recipe = Recipe.parse({"merge_method": "passthrough", "slices": [{"sources": [source]}]})
+    with pytest.raises(RecipeError) as caught:
+        read_path(recipe)
+    assert caught.value.field == field
+    assert message in caught.value.message
+
+
+def test_a_path_has_an_end() -> None:
+    with pytest.raises(RecipeError, match="slices: 1025 hops are more than the 1024 allowed"):
+        read_path(recipe_of([("a", 0, 1.0)] * 1025))
+
+
+def test_layers_there_are_not(parents: dict[str, Path]) -> None:
+    with pytest.raises(RecipeError, match="layer_range ends at 3, but 'b' has 2 layers"):
+        MergeEngine(parents).merge(recipe_of([("a", 0, 1.0), ("b", 2, 1.0)]))
+
+
+def test_an_input_scale_needs_slices(parents: dict[str, Path]) -> None:
+    recipe = Recipe.parse(
+        {
+            "merge_method": "passthrough",
+            "models": [{"model": "a", "parameters": {"input_scale": 0.5}}],
+        }
+    )
+    with pytest.raises(RecipeError, match="input_scale: belongs to slices"):
+        MergeEngine(parents).merge(recipe)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"rms_norm_eps": 1e-3}, "rms_norm_eps is 0.001 in 'c' but 1e-06 in 'a'"),
+        ({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}, "rope_parameters is"),
+        ({"hidden_act": "gelu"}, "hidden_act is gelu in 'c' but silu in 'a'"),
+    ],
+)
+def test_blocks_must_agree_on_what_they_read(
+    changed: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    folders = {
+        "a": write(tmp_path / "a", "llama", 1),
+        "c": write(tmp_path / "c", "llama", 2, **changed),
+    }
+    with pytest.raises(RecipeError, match=message) as caught:
+        MergeEngine(folders).merge(recipe_of([("a", 0, 1.0), ("c", 0, 1.0)]))
+    assert caught.value.field == "slices[1].sources[0].model"
+
+
+def test_scales_of_other_families_are_not_folded(tmp_path: Path) -> None:
+    folder = write(tmp_path / "a", "llama", 1)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "gemma"}))
+    path = read_path(recipe_of([("a", 0, 1.0), ("a", 1, 0.5)]))
+    assert path is not None
+    with pytest.raises(CheckpointError, match="not of gemma"):
+        FoldedPath(path, {"a": open_parent(folder)})
