@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import ValidationError
-from rich.console import Console
 from rich.table import Column, Table
 
-from service.client import ApiError, Client
-from service.errors import Refused
+from service.cli.compress import compress, decompress
+from service.cli.experts import merge_experts
+from service.cli.output import console, explained
+from service.client import Client
 from service.settings import Settings
 
 app = typer.Typer(
@@ -23,8 +21,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Search for model-merge recipes: submit a search, watch it, export the best child.",
 )
-console = Console()
-_errors = Console(stderr=True)
 
 Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
 _ADDRESS = "http://127.0.0.1:8642"
@@ -64,7 +60,7 @@ def serve(
         "workers": workers,
         "device": device,
     }
-    with _explained():
+    with explained():
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
         run(settings, lambda address: console.print(f"Cuvee serves at {address}", soft_wrap=True))
 
@@ -76,7 +72,7 @@ def submit(
     follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
 ) -> None:
     """Submit a search job and print its id."""
-    with _explained(), Client(url) as client:
+    with explained(), Client(url) as client:
         job = client.submit(spec)
         console.print(job.id)
         if follow:
@@ -86,14 +82,14 @@ def submit(
 @app.command()
 def watch(job: JobId, url: Address = _ADDRESS) -> None:
     """Follow a job to its end, then print how its winner compares."""
-    with _explained(), Client(url) as client:
+    with explained(), Client(url) as client:
         _watch(client, job)
 
 
 @app.command("jobs")
 def list_jobs(url: Address = _ADDRESS) -> None:
     """List the latest jobs."""
-    with _explained(), Client(url) as client:
+    with explained(), Client(url) as client:
         # The id is there to be copied: it is never cut short.
         table = Table(Column("job", no_wrap=True, min_width=32), "name", "state", "trials", "best")
         for job in client.jobs():
@@ -106,7 +102,7 @@ def list_jobs(url: Address = _ADDRESS) -> None:
 @app.command()
 def cancel(job: JobId, url: Address = _ADDRESS) -> None:
     """Stop a job; what it has scored stays."""
-    with _explained(), Client(url) as client:
+    with explained(), Client(url) as client:
         console.print(client.cancel(job).state)
 
 
@@ -119,7 +115,7 @@ def export(
     url: Address = _ADDRESS,
 ) -> None:
     """Write a child's checkpoint and print its folder."""
-    with _explained(), Client(url) as client:
+    with explained(), Client(url) as client:
         console.print(client.export(job, trial).folder, soft_wrap=True)
 
 
@@ -139,8 +135,13 @@ def demo(
     """Run the whole product once: search the bundled parents for a child that beats them all."""
     from service.cli.demo import run_demo
 
-    with _explained():
+    with explained():
         run_demo(console, folder, json_file, spec, workers)
+
+
+app.command()(compress)
+app.command()(decompress)
+app.command()(merge_experts)
 
 
 def _watch(client: Client, job_id: str) -> None:
@@ -149,22 +150,3 @@ def _watch(client: Client, job_id: str) -> None:
     ended = follow_job(console, client, job_id)
     if ended.state != "finished":
         raise typer.Exit(1)
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """One clear line an error, and exit code 1; never a traceback for what a user can mend."""
-    try:
-        yield
-    except ApiError as error:
-        for line in error.lines:
-            _errors.print(line, style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error
-    except ValidationError as error:
-        for entry in error.errors():
-            field = ".".join(str(part) for part in entry["loc"])
-            _errors.print(f"{field}: {entry['msg']}", style="red", markup=False, highlight=False)
-        raise typer.Exit(1) from error
-    except (Refused, OSError) as error:
-        _errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1) from error

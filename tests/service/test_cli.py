@@ -9,7 +9,10 @@ from typer.testing import CliRunner
 
 from service.cli import app
 
-COMMANDS = ["serve", "submit", "watch", "jobs", "cancel", "export", "demo"]
+COMMANDS = [
+    *("serve", "submit", "watch", "jobs", "cancel", "export", "demo"),
+    *("compress", "decompress", "merge-experts"),
+]
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""TALL masks, and archives of fine-tuned models made with them."""

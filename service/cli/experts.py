@@ -1,0 +1,99 @@
+"""`cuvee merge-experts`: a mixture of experts with fewer distinct ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from service.cli.output import add_accuracies, console, explained
+
+_ROWS = 32
+
+
+def merge_experts(
+    model: Annotated[Path, typer.Argument(help="Folder of a Mixtral or Qwen-MoE checkpoint.")],
+    groups: Annotated[
+        float, typer.Option(min=1.0, help="How many experts a block keeps on average.")
+    ],
+    task: Annotated[
+        list[str], typer.Option(help="TASK to calibrate on (its search split) and to score.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder to write the checkpoint to.")],
+    calibration: Annotated[
+        int, typer.Option(min=1, help="How many prompts of each task the routers are watched on.")
+    ] = 128,
+    tasks_dir: Annotated[
+        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
+    ] = None,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Score the first so many items of a split only.")
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the figures to this file.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace what the folder holds.")
+    ] = False,
+) -> None:
+    """Merge a model's experts by how its routers use them, and score it before and after."""
+    with explained():
+        figures = _merge(model, groups, task, out, calibration, tasks_dir, items, overwrite)
+        if json_file is not None:
+            json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+
+
+def _merge(
+    model: Path,
+    groups: float,
+    tasks: list[str],
+    out: Path,
+    calibration: int,
+    tasks_dir: Path | None,
+    items: int | None,
+    overwrite: bool,
+) -> dict[str, Any]:
+    from merging.folders import check_free
+    from merging.moe.merge import MergedExperts
+    from merging.moe.routing import routing_statistics
+    from merging.moe.writing import write_merged
+    from service.cli.fidelity import Bench
+
+    check_free(out, overwrite=overwrite)
+    bench = Bench(model, tasks, tasks_dir, items)
+    with console.status("watching the routers"):
+        rows = [row for task in tasks for row in bench.texts(task, calibration)]
+        batches = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
+        statistics = routing_statistics(bench.model, batches)
+    with console.status("merging"):
+        parent = bench.parent
+        experts = MergedExperts(list(parent.info.tensors), parent.tensor, statistics, groups)
+        write_merged(parent, experts, out, overwrite=overwrite)
+    parameters = sum(parent.tensor(name).numel() for name in parent.info.tensors)
+    kept = [len(set(leaders)) for leaders in experts.leaders]
+    table = Table("task, holdout", "", "accuracy", "95 % interval", "n")
+    written = Bench(out, tasks, tasks_dir, items)
+    figures: dict[str, Any] = {}
+    for task in tasks:
+        with console.status(f"scoring on {task}"):
+            figures[task] = {
+                "before": bench.accuracy(parent.tensor, task, "holdout"),
+                "merged": written.accuracy(written.parent.tensor, task, "holdout"),
+            }
+        add_accuracies(table, [[task], [""]], figures[task])
+    console.print(table)
+    console.print(
+        f"Experts kept by block: {', '.join(map(str, kept))} of {len(experts.leaders[0])};"
+        f" {parameters - experts.saved:,} of {parameters:,} parameters are distinct."
+    )
+    console.print(f"Written to {out}", soft_wrap=True)
+    return {
+        "groups": groups,
+        "kept": kept,
+        "parameters": parameters,
+        "distinct_parameters": parameters - experts.saved,
+        "tasks": figures,
+    }
