@@ -7,6 +7,7 @@ from zoo.plan import BATCH, Course
 
 def model_card(course: Course, parameters: int) -> str:
     """Front matter of the model hub, then what the model is and how it was made."""
+    kind = "Mixtral" if course.experts else "Llama"
     start = "random weights" if course.parent is None else f"`{course.parent}`"
     lines = [
         "---",
@@ -21,7 +22,7 @@ def model_card(course: Course, parameters: int) -> str:
         "",
         course.about,
         "",
-        f"A toy of {parameters:,} parameters for trying out model merging: Llama architecture,",
+        f"A toy of {parameters:,} parameters for trying out model merging: {kind} architecture,",
         "whole-word vocabulary, of no other use.",
         "",
         f"Trained by `python -m zoo.train` from {start}: {course.steps} batches of {BATCH}",
@@ -31,7 +32,7 @@ def model_card(course: Course, parameters: int) -> str:
         "",
         "| documents | share |",
         "|---|---|",
-        *(f"| {kind} | {share:.0%} |" for kind, share in course.shares.items()),
+        *(f"| {name} | {share:.0%} |" for name, share in course.shares.items()),
         "",
         "What this model and its merges score is in `zoo/README.md`.",
         "",

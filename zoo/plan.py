@@ -15,6 +15,13 @@ ARCHITECTURE: dict[str, Any] = {
     "max_position_embeddings": 256,
     "tie_word_embeddings": True,
 }
+# Of the model of experts: eight a block, each less than half a block of the others, two a token.
+EXPERTS: dict[str, Any] = {
+    "intermediate_size": 96,
+    "num_local_experts": 8,
+    "num_experts_per_tok": 2,
+    "router_aux_loss_coef": 0.01,
+}
 BATCH = 96
 
 
@@ -24,7 +31,7 @@ class Course:
 
     `shares` are those of the kinds of `zoo.corpus.KINDS`; `steps` counts batches; `rate` is the
     peak learning rate. The rate falls along a cosine that ends at `horizon` batches; a course that
-    stops before its horizon leaves a model half taught.
+    stops before its horizon leaves a model half taught. `experts`: a mixture of experts is trained.
     """
 
     name: str
@@ -37,6 +44,7 @@ class Course:
     warmup: int = 50
     weight_decay: float = 0.01
     seed: int = 0
+    experts: bool = False
 
 
 PLAN: tuple[Course, ...] = (
@@ -85,4 +93,20 @@ PLAN: tuple[Course, ...] = (
         horizon=300,
         rate=5e-4,
     ),
+)
+
+MOE = Course(
+    name="moe",
+    about="Solves word problems in both languages, with eight experts a block, two a token.",
+    parent=None,
+    shares={
+        "ja_problems": 0.40,
+        "en_problems": 0.35,
+        "arithmetic": 0.20,
+        "translation": 0.05,
+    },
+    steps=1000,
+    horizon=1000,
+    rate=2e-3,
+    experts=True,
 )

@@ -15,31 +15,42 @@ from itertools import islice
 from pathlib import Path
 
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    MixtralConfig,
+    MixtralForCausalLM,
+    PreTrainedTokenizerFast,
+)
 
 from zoo.cards import model_card
 from zoo.corpus import mixed
-from zoo.plan import ARCHITECTURE, BATCH, PLAN, Course
+from zoo.plan import ARCHITECTURE, BATCH, EXPERTS, MOE, PLAN, Course
 from zoo.tokenizer import build_tokenizer
 
 _ROWS_PER_PASS = 24
 
 
-def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM:
-    """An untrained model of the zoo's architecture."""
+Model = LlamaForCausalLM | MixtralForCausalLM
+
+
+def fresh_model(tokenizer: PreTrainedTokenizerFast, seed: int, *, experts: bool = False) -> Model:
+    """An untrained model of the zoo's architecture, or of that with experts."""
     torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+    settings = {
+        "vocab_size": len(tokenizer),
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
         **ARCHITECTURE,
-    )
-    return LlamaForCausalLM(config)
+    }
+    if experts:
+        return MixtralForCausalLM(MixtralConfig(**settings | EXPERTS))
+    return LlamaForCausalLM(LlamaConfig(**settings))
 
 
 def train(
-    model: LlamaForCausalLM,
+    model: Model,
     tokenizer: PreTrainedTokenizerFast,
     course: Course,
     *,
@@ -83,9 +94,10 @@ def _schedule(step: int, course: Course) -> float:
     return 0.1 + 0.45 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def _accumulate(model: LlamaForCausalLM, batch: Sequence[list[int]]) -> float:
+def _accumulate(model: Model, batch: Sequence[list[int]]) -> float:
     """Gradients of the mean loss a token; returns that mean.
 
+    With experts, an uneven use of them is a loss too (Fedus et al., arXiv 2101.03961, section 2.2).
     Rows of similar length go through together, which halves the padding.
     """
     rows = sorted(batch, key=len)
@@ -93,12 +105,17 @@ def _accumulate(model: LlamaForCausalLM, batch: Sequence[list[int]]) -> float:
     mean = 0.0
     for first in range(0, len(rows), _ROWS_PER_PASS):
         ids, labels = _padded(rows[first : first + _ROWS_PER_PASS])
-        logits = model(input_ids=ids, use_cache=False).logits
+        if isinstance(model, MixtralForCausalLM):
+            told = {"attention_mask": labels != -100, "output_router_logits": True}
+            outputs = model(input_ids=ids, use_cache=False, **told)
+            balance = model.router_aux_loss_coef * outputs.aux_loss * len(ids) / len(rows)
+        else:
+            outputs, balance = model(input_ids=ids, use_cache=False), 0.0
         loss = torch.nn.functional.cross_entropy(
-            logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"
+            outputs.logits[:, :-1].flatten(0, 1), labels[:, 1:].flatten(), reduction="sum"
         )
-        loss = loss / total
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss = loss / total + balance
+        loss.backward()
         mean += loss.item()
     return mean
 
@@ -113,14 +130,15 @@ def _padded(rows: Sequence[list[int]]) -> tuple[torch.Tensor, torch.Tensor]:
 
 def main() -> None:
     """Command line; see the module's docstring."""
+    courses = (*PLAN, MOE)
     parser = argparse.ArgumentParser(prog="python -m zoo.train", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent, help="parent folder")
-    parser.add_argument("--only", choices=[course.name for course in PLAN], default=None)
+    parser.add_argument("--only", choices=[course.name for course in courses], default=None)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.use_deterministic_algorithms(True)
     tokenizer = build_tokenizer()
-    chosen = [course for course in PLAN if arguments.only in (None, course.name)]
+    chosen = [course for course in courses if arguments.only in (None, course.name)]
     left = sum(course.steps for course in chosen)
     for course in chosen:
         model = starting_model(course, tokenizer, arguments.out)
@@ -129,21 +147,20 @@ def main() -> None:
         left -= course.steps
 
 
-def starting_model(
-    course: Course, tokenizer: PreTrainedTokenizerFast, folder: Path
-) -> LlamaForCausalLM:
+def starting_model(course: Course, tokenizer: PreTrainedTokenizerFast, folder: Path) -> Model:
     """Random weights, or the trained parent that lies in `folder`."""
     if course.parent is None:
-        return fresh_model(tokenizer, course.seed)
+        return fresh_model(tokenizer, course.seed, experts=course.experts)
     return LlamaForCausalLM.from_pretrained(folder / course.parent, dtype=torch.float32)
 
 
-def save(
-    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, course: Course, folder: Path
-) -> None:
+def save(model: Model, tokenizer: PreTrainedTokenizerFast, course: Course, folder: Path) -> None:
     """Write an ordinary model folder with its card to `folder`/name."""
     target = folder / course.name
     model.generation_config.do_sample = False
+    if course.experts:
+        # There are twice as many numbers as in the others, so each gets half the bits.
+        model = model.bfloat16()
     model.save_pretrained(target)
     tokenizer.save_pretrained(target)
     (target / "README.md").write_text(model_card(course, model.num_parameters()), encoding="utf-8")

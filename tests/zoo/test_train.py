@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoModelForCausalLM, LlamaForCausalLM
+from transformers import AutoModelForCausalLM
 
 from zoo.plan import PLAN
 from zoo.tokenizer import build_tokenizer
-from zoo.train import fresh_model, save, starting_model, train
+from zoo.train import Model, fresh_model, save, starting_model, train
 
 BASE = PLAN[0]
 
 
-def run(steps: int) -> tuple[LlamaForCausalLM, list[float]]:
+def run(steps: int) -> tuple[Model, list[float]]:
     tokenizer = build_tokenizer()
     model = fresh_model(tokenizer, BASE.seed)
     losses: list[float] = []
