@@ -45,6 +45,18 @@ format: $(DONE) ## Format the sources
 faults: $(DONE) ## Run every fault test, the long ones too
 	$(BIN)/pytest tests/faults --long $(TEST_OPTIONS)
 
+.PHONY: bench-merging
+bench-merging: $(DONE) ## Merging speed beside mergekit and the memory bus
+	$(BIN)/python -m benchmarks.merging $(BENCH_OPTIONS)
+
+.PHONY: bench-interop
+bench-interop: $(DONE) ## The same recipes, run by mergekit and by Cuvee
+	$(BIN)/python -m benchmarks.interop $(BENCH_OPTIONS)
+
+.PHONY: methods-page
+methods-page: $(DONE) ## Search with every method and write docs/methods.md
+	$(BIN)/python -m benchmarks.methods
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

@@ -105,7 +105,7 @@ def spec_of(method: Method, trials: int) -> dict[str, Any]:
     if method.max_parents is not None:
         # What is trained on problems comes first, then what reads Japanese.
         parents = [model for model in MODELS if model != "base"][: method.max_parents]
-    space = {"kind": "parameter", "method": method.name, "parents": parents}
+    space: dict[str, Any] = {"kind": "parameter", "method": method.name, "parents": parents}
     if base is not None:
         space["base"] = base if method.max_parents != 1 else "ja"
     if any(parameter.search and parameter.varies for parameter in method.parameters):
