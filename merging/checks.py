@@ -52,6 +52,8 @@ def check_recipe(
         for field, name, _ in _references(recipe):
             check_blocks(field, name, parents[name].config, like, parents[like].config)
     _check_tokenizer(recipe)
+    if method.expand is not None:
+        check_recipe(method.expand(recipe, depth), parents, like=like)
 
 
 def _check_models(recipe: Recipe, method: Method, parents: Mapping[str, CheckpointInfo]) -> None:

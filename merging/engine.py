@@ -18,6 +18,7 @@ from merging.dataflow.build import PathBuilder
 from merging.dataflow.path import read_path
 from merging.errors import CheckpointError, NonFiniteError
 from merging.merger import Merger
+from merging.moe.layout import stored_tensors
 from merging.pointwise import Runner
 from merging.recipe import Recipe
 from merging.site import Workshop
@@ -70,7 +71,7 @@ class MergeEngine:
         self._model: PreTrainedModel = model.to(device).eval().requires_grad_(False)
         self._device = device
         # Tied weights come once; their other names follow.
-        self._targets: dict[str, Tensor] = dict(self._model.named_parameters())
+        self._targets: dict[str, Tensor] = stored_tensors(self._model)
         for name in self._targets:
             if name not in first.tensors:
                 raise CheckpointError(f"{first.path}: the model has a tensor {name!r}, it has not")

@@ -116,6 +116,14 @@ class Site(Protocol):
         """For each entry of the i-th parent's delta its place in its row by magnitude, from 0 for
         the smallest, of equals the first first; flat, of an integer type. A vector is one row."""
 
+    def variance_ranks(self) -> tuple[Tensor, int]:
+        """For each entry its place by its variance over the parents, from 0 for the largest, of
+        equals the first first; flat, of an integer type. And how many entries vary at all."""
+
+    def svd(self, parent: int) -> tuple[Tensor, Tensor, Tensor]:
+        """U (m x k), S (k, falling) and V (n x k), k = min(m, n), of the i-th parent's delta
+        U diag(S) V^T: an m x n matrix without NaN or infinity."""
+
     def l1(self, parent: int) -> float:
         """The sum of magnitudes of the i-th parent's delta."""
 

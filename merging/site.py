@@ -75,6 +75,16 @@ class TensorSite:
         ranks = self.workshop.statistics.row_ranks(self._base(), self.sources[parent])
         return ranks.to(self.sources[parent].tensor.device)
 
+    def variance_ranks(self) -> tuple[Tensor, int]:
+        ranks, varying = self.workshop.statistics.variance_ranks(self.sources)
+        return ranks.to(self.sources[0].tensor.device), varying
+
+    def svd(self, parent: int) -> tuple[Tensor, Tensor, Tensor]:
+        source = self.sources[parent]
+        left, values, right = self.workshop.statistics.svd(self._base(), source)
+        device = source.tensor.device
+        return left.to(device), values.to(device), right.to(device)
+
     def l1(self, parent: int) -> float:
         return self.workshop.statistics.l1(self._base(), self.sources[parent])
 

@@ -21,6 +21,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from merging.quantiles import HALF, from_bits, joined, lower_counts, nth, upper_counts
+
 _VERSION = 1
 # Tensors up to this size are kept in memory.
 _SMALL = 1 << 16
@@ -28,8 +30,6 @@ _SMALL = 1 << 16
 _SORTED_AT_ONCE = 1 << 22
 _STEP = 1 << 10
 _TILE = 1 << 20
-# The lower half of a float32's bits.
-_HALF = 16
 
 Array = npt.NDArray[np.generic]
 Statistic = TypeVar("Statistic")
@@ -71,15 +71,13 @@ class Statistics:
 
     def magnitude(self, pairs: Sequence[tuple[Source, Source]], rank: int) -> float:
         """The rank-th smallest magnitude (from 1) among all entries of parent - base of the
-        (base, parent) pairs, exact: first by the upper 16 bits, then by the lower."""
+        (base, parent) pairs, exact."""
         uppers = [self._once(_key("uppers", *pair), partial(_uppers, *pair)) for pair in pairs]
-        upper, rank = _nth(np.sum(uppers, axis=0), max(rank, 1))
-        lowers = np.zeros(1 << _HALF, np.int64)
-        for pair, counts in zip(pairs, uppers, strict=True):
-            if counts[upper]:
-                lowers += _lowers(*pair, upper)
-        lower, _ = _nth(lowers, rank)
-        return float(np.array([upper << _HALF | lower], np.uint32).view(np.float32)[0])
+        upper, rank = nth(np.sum(uppers, axis=0), max(rank, 1))
+        inside = [pair for pair, counts in zip(pairs, uppers, strict=True) if counts[upper]]
+        tiles = (_bits(tile) for pair in inside for tile in _magnitudes(*pair))
+        lower, _ = nth(lower_counts(tiles, upper), rank)
+        return from_bits(joined(upper, lower))
 
     def ranking(self, base: Source, parent: Source) -> TensorRanking:
         """parent - base in descending order of magnitude."""
@@ -100,6 +98,33 @@ class Statistics:
                 self._array(key, parent.tensor.numel(), lambda: row_ranks(base, parent))
             ),
         )
+
+    def variance_ranks(self, sources: Sequence[Source]) -> tuple[Tensor, int]:
+        """The place of each entry by its variance over the tensors, from 0 for the largest, flat;
+        and how many entries vary."""
+        key = _key("variance_ranks", *sources)
+        count = sources[0].tensor.numel()
+        ranks = self._once(
+            key,
+            lambda: torch.from_numpy(self._array(key, count, lambda: variance_ranks(sources))),
+        )
+        varying = self._once(
+            _key("varying", *sources),
+            lambda: sum(int(np.count_nonzero(tile)) for tile in _variances(sources)),
+        )
+        return ranks, varying
+
+    def svd(self, base: Source, parent: Source) -> tuple[Tensor, Tensor, Tensor]:
+        """The thin singular value decomposition U diag(S) V^T of a matrix parent - base."""
+        key = _key("svd", base, parent)
+        rows, columns = parent.tensor.shape
+        rank = min(rows, columns)
+        sizes = [rows * rank, rank, columns * rank]
+        flat = self._once(
+            key, lambda: torch.from_numpy(self._array(key, sum(sizes), lambda: svd(base, parent)))
+        )
+        left, values, right = torch.split(flat, sizes)
+        return left.reshape(rows, rank), values, right.reshape(columns, rank)
 
     def _once(self, key: str, compute: Callable[[], Statistic]) -> Statistic:
         if key not in self._kept:
@@ -171,18 +196,30 @@ def gram(sources: Sequence[Source], base: Source | None) -> list[list[float]]:
 
 
 def order(base: Source, parent: Source) -> Array:
-    """Flat places of parent - base, the largest magnitude first, of equals the lowest place.
+    """Flat places of parent - base, the largest magnitude first, of equals the lowest place."""
+    return _descending(lambda: _magnitudes(base, parent), parent.tensor.numel())
 
-    Sorted by ranges of magnitude, so that no more memory is used than for a few million entries
-    or an eighth of the tensor.
+
+def variance_ranks(sources: Sequence[Source]) -> Array:
+    """See `Statistics.variance_ranks`; int32."""
+    count = sources[0].tensor.numel()
+    ranks = np.empty(count, np.int32)
+    ranks[_descending(lambda: _variances(sources), count)] = np.arange(count, dtype=np.int32)
+    return ranks
+
+
+def _descending(tiles: Callable[[], Iterator[npt.NDArray[np.float32]]], count: int) -> Array:
+    """Places of `count` numbers from 0, the largest first, of equals the lowest place.
+
+    `tiles` gives them anew at every call. They are sorted by ranges, so that no more memory is
+    used than for a few million entries or an eighth of the tensor.
     """
-    count = parent.tensor.numel()
     found = np.empty(count, np.uint32)
     filled = 0
     at_once = max(_SORTED_AT_ONCE, count // 8)
-    for low, high in _ranges(_uppers(base, parent), at_once):
+    for low, high in _ranges(_upper_counts(tiles()), at_once):
         parts = []
-        for number, tile in enumerate(_magnitudes(base, parent)):
+        for number, tile in enumerate(tiles()):
             bits = _bits(tile)
             places = np.flatnonzero((bits >= low) & (bits < high))
             # One number to sort by: the magnitude, descending, then the place.
@@ -213,6 +250,13 @@ def row_ranks(base: Source, parent: Source) -> Array:
     return ranks.reshape(-1)
 
 
+def svd(base: Source, parent: Source) -> Array:
+    """U, S and V of `Statistics.svd`, one after another; float32."""
+    parts = torch.linalg.svd(parent.tensor.float() - base.tensor.float(), full_matrices=False)
+    left, values, right = (part.cpu() for part in parts)
+    return torch.cat([left.reshape(-1), values, right.T.reshape(-1)]).numpy()
+
+
 def _mapped(path: Path) -> Array:
     # A plain array over the mapping: numpy's own class of mappings is slow to index.
     return np.asarray(np.load(path, mmap_mode="c"))
@@ -232,34 +276,31 @@ def _magnitudes(base: Source, parent: Source) -> Iterator[npt.NDArray[np.float32
         yield (second[start:end].float() - first[start:end].float()).abs_().cpu().numpy()
 
 
+def _variances(sources: Sequence[Source]) -> Iterator[npt.NDArray[np.float32]]:
+    """Each entry's variance over the tensors, in float32, tile by tile.
+
+    Equal entries add up exactly in float64, so that their variance is 0 and no less.
+    """
+    flat = [source.tensor.reshape(-1) for source in sources]
+    for start in range(0, flat[0].numel(), _TILE):
+        rows = torch.stack([tensor[start : start + _TILE].double() for tensor in flat])
+        rows -= rows.sum(dim=0) / len(rows)
+        # A NaN made here may have a sign, which would upset the order of bits.
+        yield (rows.square_().sum(dim=0) / len(rows)).float().abs_().cpu().numpy()
+
+
 def _bits(magnitudes: npt.NDArray[np.float32]) -> npt.NDArray[np.uint32]:
     """Numbers from 0 have the order of their bits."""
     return magnitudes.view(np.uint32)
 
 
 def _uppers(base: Source, parent: Source) -> npt.NDArray[np.int64]:
-    """How many magnitudes there are for each value of the upper half of their bits."""
-    counts = np.zeros(1 << 15, np.int64)
-    for tile in _magnitudes(base, parent):
-        counts += np.bincount(_bits(tile) >> _HALF, minlength=1 << 15)
-    return counts
+    return _upper_counts(_magnitudes(base, parent))
 
 
-def _lowers(base: Source, parent: Source, upper: int) -> npt.NDArray[np.int64]:
-    """The same for the lower half, among those of one upper half."""
-    counts = np.zeros(1 << _HALF, np.int64)
-    for tile in _magnitudes(base, parent):
-        bits = _bits(tile)
-        inside = bits[bits >> _HALF == upper] & ((1 << _HALF) - 1)
-        counts += np.bincount(inside, minlength=1 << _HALF)
-    return counts
-
-
-def _nth(counts: npt.NDArray[np.int64], rank: int) -> tuple[int, int]:
-    """The value that the rank-th smallest has, and its rank among those of that value."""
-    sums = np.cumsum(counts)
-    value = int(np.searchsorted(sums, rank))
-    return value, rank - int(sums[value] - counts[value])
+def _upper_counts(tiles: Iterator[npt.NDArray[np.float32]]) -> npt.NDArray[np.int64]:
+    """For numbers from 0, whose first bit is 0."""
+    return upper_counts(_bits(tile) for tile in tiles)[: 1 << 15]
 
 
 def _ranges(uppers: npt.NDArray[np.int64], at_once: int) -> Iterator[tuple[int, int]]:
@@ -270,8 +311,8 @@ def _ranges(uppers: npt.NDArray[np.int64], at_once: int) -> Iterator[tuple[int, 
     high, inside = len(uppers), 0
     for upper in range(len(uppers) - 1, -1, -1):
         if inside and inside + uppers[upper] > at_once:
-            yield (upper + 1) << _HALF, high << _HALF
+            yield (upper + 1) << HALF, high << HALF
             high, inside = upper + 1, 0
         inside += int(uppers[upper])
-    yield 1, high << _HALF
+    yield 1, high << HALF
     yield 0, 1

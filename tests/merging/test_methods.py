@@ -17,7 +17,7 @@ from tests.merging.running import run, tensors
 
 SYMMETRIC = ["linear", "task_arithmetic", "ties"]
 DELTA_METHODS = ["task_arithmetic", "ties", "dare_linear", "dare_ties"]
-SOME: dict[str, float] = {"weight": 0.4, "density": 0.5, "t": 0.3}
+SOME: dict[str, float] = {"weight": 0.4, "density": 0.5, "t": 0.3, "bottom": 1, "top": 0}
 SHAPES: list[tuple[int, ...]] = [(3, 4), (7,), (1,), (2, 3, 4), ()]
 
 

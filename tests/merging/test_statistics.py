@@ -82,6 +82,27 @@ def test_magnitude_of_a_rank_over_several_tensors(values: list[float], data: st.
     assert Statistics().magnitude(pairs, rank) == expected
 
 
+@given(rows=st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=40))
+@settings(deadline=None, max_examples=60)
+def test_variance_ranks_are_by_variance_then_place(rows: list[tuple[float, ...]]) -> None:
+    tensors = torch.tensor(rows).T
+    ranks, varying = Statistics().variance_ranks(
+        [Source(str(number), tensor) for number, tensor in enumerate(tensors)]
+    )
+    spread = tensors.double().var(dim=0, correction=0).float()
+    assert torch.equal(ranks.argsort(), spread.argsort(stable=True, descending=True))
+    assert varying == int(spread.count_nonzero())
+
+
+def test_variance_ranks_put_first_what_is_no_number() -> None:
+    first = torch.tensor([1.0, float("inf"), 2.0, float("nan")])
+    ranks, varying = Statistics().variance_ranks(
+        [Source("first", first), Source("second", torch.zeros(4))]
+    )
+    assert set(ranks[[1, 3]].tolist()) == {0, 1}
+    assert varying == 4
+
+
 def test_gram_of_tensors_and_of_deltas() -> None:
     generator = torch.Generator().manual_seed(3)
     base, *parents = torch.randn(4, 6, 7, generator=generator).bfloat16()
