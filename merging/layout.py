@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from merging.errors import RecipeError
 from merging.recipe import Recipe
@@ -19,6 +20,8 @@ Scope = Mapping[str, Setting]
 Span = Sequence[tuple[str, int, Scope]]
 
 _LAYER = re.compile(r"^((?:.*?\.)?(?:layers|h|blocks)\.)(\d+)(?=\.)")
+# Names are taken apart again for every candidate; more than a large model has are not kept.
+_NAMES = 1 << 16
 _BEFORE_LAYERS = re.compile(r"(^|\.)(embed_tokens|embed_in|embed_positions|wte|wpe)\.")
 
 
@@ -67,12 +70,14 @@ class Layout:
         return self.before if _BEFORE_LAYERS.search(tensor_name) else self.after
 
 
+@lru_cache(maxsize=_NAMES)
 def layer_of(tensor_name: str) -> int | None:
     """The layer's number in a tensor's name; None for what lies outside the layers."""
     found = _LAYER.match(tensor_name)
     return int(found[2]) if found else None
 
 
+@lru_cache(maxsize=_NAMES)
 def at_layer(tensor_name: str, layer: int) -> str:
     """The tensor's name with another layer's number; unchanged outside the layers."""
     return _LAYER.sub(lambda found: f"{found[1]}{layer}", tensor_name)

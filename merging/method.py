@@ -114,7 +114,8 @@ class Site(Protocol):
 
     def row_ranks(self, parent: int) -> Tensor:
         """For each entry of the i-th parent's delta its place in its row by magnitude, from 0 for
-        the smallest, of equals the first first; flat, of an integer type. A vector is one row."""
+        the smallest, of equals the first first. A vector is one row. In digits of base 256, the
+        lowest first: uint8 (digits, entries)."""
 
     def variance_ranks(self) -> tuple[Tensor, int]:
         """For each entry its place by its variance over the parents, from 0 for the largest, of

@@ -22,6 +22,7 @@ from merging.method import Pointwise
 log = logging.getLogger(__name__)
 
 TILE = 1 << 18
+_SMALL = 1 << 12
 
 
 class Runner:
@@ -82,8 +83,8 @@ class Runner:
         return total
 
     def _compiles(self, count: int) -> bool:
-        # Sizes 0 and 1 would be compiled for themselves.
-        return self._compiled and count > 1
+        # To call a compiled loop takes as long as a few thousand entries do without.
+        return self._compiled and count >= _SMALL
 
     def _run(
         self, loop: Callable[..., Any], plan: Pointwise, flat: list[Tensor], *out: Tensor

@@ -90,7 +90,11 @@ class Statistics:
         )
 
     def row_ranks(self, base: Source, parent: Source) -> Tensor:
-        """The place of each entry of parent - base in its row by magnitude, from 0, flat."""
+        """The place of each entry of parent - base in its row by magnitude, from 0.
+
+        In digits of base 256, the lowest first, each a flat row of uint8: compiled loops read
+        bytes many at a time, and numbers of two bytes one by one.
+        """
         key = _key("row_ranks", base, parent)
         return self._once(
             key,
@@ -234,20 +238,26 @@ def _descending(tiles: Callable[[], Iterator[npt.NDArray[np.float32]]], count: i
 
 
 def row_ranks(base: Source, parent: Source) -> Array:
-    """See `Statistics.row_ranks`; int16 where a row is short enough."""
+    """See `Statistics.row_ranks`."""
     shape = parent.tensor.shape
     columns = shape[-1] if len(shape) else 1
     rows_base, rows = base.tensor.reshape(-1, columns), parent.tensor.reshape(-1, columns)
-    ranks = np.empty(rows.shape, np.int16 if columns <= 1 << 15 else np.int32)
+    digits = np.empty((_digits(columns), *rows.shape), np.uint8)
     at_once = max(1, _TILE // columns)
+    ranks = np.arange(columns, dtype=np.int64)[None, :]
     for start in range(0, len(rows), at_once):
         part = slice(start, start + at_once)
         delta = (rows[part].float() - rows_base[part].float()).abs()
         places = np.argsort(delta.cpu().numpy(), axis=1, kind="stable")
-        np.put_along_axis(
-            ranks[part], places, np.arange(columns, dtype=ranks.dtype)[None, :], axis=1
-        )
-    return ranks.reshape(-1)
+        for number, digit in enumerate(digits):
+            of_rank = ((ranks >> (8 * number)) & 0xFF).astype(np.uint8)
+            np.put_along_axis(digit[part], places, of_rank, axis=1)
+    return digits.reshape(len(digits), -1)
+
+
+def _digits(columns: int) -> int:
+    """How many digits of base 256 a rank in a row of so many entries takes."""
+    return max(1, ((columns - 1).bit_length() + 7) // 8)
 
 
 def svd(base: Source, parent: Source) -> Array:

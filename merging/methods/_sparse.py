@@ -151,7 +151,7 @@ def _pass(
     kind, divide = selections[0].kind, selections[0].divide
     tensors = [base, *(site.parents[parent] for parent in parents)]
     if kind == "ranked":
-        tensors += [site.row_ranks(parent) for parent in parents]
+        tensors += [digit for parent in parents for digit in site.row_ranks(parent)]
     numbers: list[float] = []
     integers: list[int] = []
     for one in selections:
@@ -184,7 +184,7 @@ def _merge(
         if kind == "band":
             kept.append(_banded(delta, scalars, places, index))
         else:
-            ranks = tensors[1 + count + place] if kind == "ranked" else None
+            ranks = _ranks(tensors[1 + count :], place, count) if kind == "ranked" else None
             kept.append(_drawn(delta, scalars, places, index, ranks, divide=divide))
     if combine == "l1":
         return kept[0].abs()
@@ -208,6 +208,15 @@ def _merge(
     return base + merged * sign * numbers[-1]
 
 
+def _ranks(digits: Sequence[Tensor], place: int, count: int) -> Tensor:
+    """The ranks of one of `count` parents from all parents' digits of base 256."""
+    each = len(digits) // count
+    ranks = digits[place * each].float()
+    for number, digit in enumerate(digits[place * each + 1 : (place + 1) * each], start=1):
+        ranks = ranks + digit.float() * 256.0**number
+    return ranks
+
+
 def _banded(delta: Tensor, numbers: Tensor, integers: Tensor, index: Tensor) -> Tensor:
     """The entries after `first` and up to `last`, scaled; the others times 0."""
     size = delta.abs()
@@ -228,7 +237,7 @@ def _drawn(
     """The entries whose random number is below their probability, scaled; the others times 0."""
     probability = numbers[1]
     if ranks is not None:
-        probability = probability + ranks.float() * numbers[2]
+        probability = probability + ranks * numbers[2]
     kept = (uniform(index, integers[0], integers[1]) < probability).float() * numbers[0]
     # Where the probability is 0 nothing is kept: 0 divided by anything but 0.
     return delta * (kept / probability.clamp(min=1e-30) if divide else kept)

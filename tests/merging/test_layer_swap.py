@@ -185,7 +185,7 @@ def test_a_procedure_s_recipe_is_checked_before_it_is_carried_out(
             return found
         return replace(found, expand=lambda recipe, num_layers: expand(recipe, num_layers + 1))
 
-    monkeypatch.setattr("merging.merger.get_method", wrong)
+    monkeypatch.setattr("merging.checks.get_method", wrong)
     with pytest.raises(RecipeError, match="has 4 values, more than the 3 layers"):
         merging_of(tied).merge(swap(bottom=1, top=1))
 

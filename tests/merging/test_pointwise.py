@@ -40,11 +40,11 @@ def test_without_a_compiler_it_goes_on_tile_by_tile(
 ) -> None:
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
     runner = Runner(compiled=True)
-    target = torch.empty(1000)
+    target = torch.empty(10_000)
     with caplog.at_level(logging.WARNING), torch._inductor.config.patch(force_disable_caches=True):
-        runner.write(Pointwise(_double, (torch.ones(1000),), (2.0,)), target)
-        assert runner.sum(Pointwise(_double, (torch.ones(1000),), (2.0,))) == 2000
-    assert target.tolist() == [2.0] * 1000
+        runner.write(Pointwise(_double, (torch.ones(10_000),), (2.0,)), target)
+        assert runner.sum(Pointwise(_double, (torch.ones(10_000),), (2.0,))) == 20_000
+    assert target.tolist() == [2.0] * 10_000
     assert not runner.compiled
     assert "could not be compiled" in caplog.text
 
