@@ -28,10 +28,12 @@ from service.jobs.schemas import JobDetail
 
 ROOT = Path(zoo.__file__).parent.parent
 PAGE = ROOT / "docs" / "methods.md"
+FIGURES = ROOT / "docs" / "methods.json"
 TASK = "word_problems_ja"
 MODELS = ("base", "maths", "ja")
 # Methods that merge one model's experts are scored elsewhere, on a model that has experts.
 OF_ONE_MODEL = ("moe_merge",)
+DATAFLOW = "dataflow"
 
 
 @dataclass(frozen=True)
@@ -51,27 +53,30 @@ class Outcome:
 def main() -> None:
     """Run the searches and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default=PAGE, help="the page (default: %(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here as well")
-    parser.add_argument("--trials", type=int, default=60, help="trials a method (%(default)s)")
-    parser.add_argument("--methods", help="only these, separated by commas; writes no page")
+    parser.add_argument("--trials", type=int, default=60, help="trials a search (%(default)s)")
+    parser.add_argument("--methods", help="run only these, separated by commas; keep the others")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     console = Console()
     chosen = options.methods.split(",") if options.methods else searched()
     with tempfile.TemporaryDirectory(prefix="cuvee-methods-") as folder:
-        outcomes = run(chosen, options.trials, options.workers, Path(folder), console)
-    if options.json:
-        rows = [asdict(one) for one in outcomes]
-        options.json.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-    if not options.methods:
-        options.out.write_text(page(outcomes), encoding="utf-8")
-        console.print(f"written: {options.out}")
+        fresh = run(chosen, options.trials, options.workers, Path(folder), console)
+    known = {one.name: one for one in (recorded() if options.methods else [])}
+    known |= {one.name: one for one in fresh}
+    rows = [asdict(known[name]) for name in sorted(known)]
+    FIGURES.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    PAGE.write_text(page(recorded()), encoding="utf-8")
+    console.print(f"written: {PAGE}")
+
+
+def recorded() -> list[Outcome]:
+    """The figures of the last runs."""
+    return [Outcome(**row) for row in json.loads(FIGURES.read_text(encoding="utf-8"))]
 
 
 def searched() -> list[str]:
-    """The methods that are run here."""
-    return [name for name in methods() if name not in OF_ONE_MODEL]
+    """What is run: every method for several models, and data-flow space."""
+    return [*(name for name in methods() if name not in OF_ONE_MODEL), DATAFLOW]
 
 
 def run(
@@ -83,7 +88,7 @@ def run(
         for name in chosen:
             started = time.monotonic()
             path = folder / f"{name}.yaml"
-            path.write_text(yaml.safe_dump(spec_of(methods()[name], trials)))
+            path.write_text(yaml.safe_dump(spec_of(name, trials)))
             job = _finished(client, client.submit(path).id)
             if not outcomes:
                 outcomes += _outcomes(client, job, "parent")
@@ -97,23 +102,18 @@ def run(
     return outcomes
 
 
-def spec_of(method: Method, trials: int) -> dict[str, Any]:
-    """A search of a method over its default space, on the parents that it takes."""
-    searchable = any(parameter.search for parameter in method.parameters)
-    base = None if method.base == "none" else "base"
-    parents = [model for model in MODELS if model != base]
-    if method.max_parents is not None:
-        # What is trained on problems comes first, then what reads Japanese.
-        parents = [model for model in MODELS if model != "base"][: method.max_parents]
-    space: dict[str, Any] = {"kind": "parameter", "method": method.name, "parents": parents}
-    if base is not None:
-        space["base"] = base if method.max_parents != 1 else "ja"
-    if any(parameter.search and parameter.varies for parameter in method.parameters):
-        space["layer_groups"] = 4
+def spec_of(name: str, trials: int) -> dict[str, Any]:
+    """A search over a method's default space, or over paths."""
+    if name == DATAFLOW:
+        space: dict[str, Any] = {"kind": "dataflow", "parents": list(MODELS)}
+        searchable = True
+    else:
+        space = _space_of(methods()[name])
+        searchable = any(parameter.search for parameter in methods()[name].parameters)
     return {
-        "name": method.name.replace("_", "-"),
+        "name": name.replace("_", "-"),
         "seed": 7,
-        "models": {name: {"ref": f"zoo/{name}"} for name in MODELS},
+        "models": {model: {"ref": f"zoo/{model}"} for model in MODELS},
         "tasks": [{"task": TASK}],
         "select": {"top_k": 5},
         "stages": [
@@ -126,6 +126,21 @@ def spec_of(method: Method, trials: int) -> dict[str, Any]:
         ],
         "baselines": {"averages": False, "grid_step": None},
     }
+
+
+def _space_of(method: Method) -> dict[str, Any]:
+    """The method's space on the parents that it takes."""
+    base = None if method.base == "none" else "base"
+    parents = [model for model in MODELS if model != base]
+    if method.max_parents is not None:
+        # What is trained on problems comes first, then what reads Japanese.
+        parents = ["maths", "ja"][: method.max_parents]
+    space: dict[str, Any] = {"kind": "parameter", "method": method.name, "parents": parents}
+    if base is not None:
+        space["base"] = base if method.max_parents != 1 else "ja"
+    if any(parameter.search and parameter.varies for parameter in method.parameters):
+        space["layer_groups"] = 4
+    return space
 
 
 def _finished(client: Client, job_id: str) -> JobDetail:
@@ -143,7 +158,7 @@ def _outcomes(client: Client, job: JobDetail, kind: str) -> Iterator[Outcome]:
         score = entry.scores[0]
         of_winner = kind == "trial"
         yield Outcome(
-            name=job.spec["stages"][0]["space"]["method"] if of_winner else entry.label,
+            name=job.name.replace("-", "_") if of_winner else entry.label,
             trials=job.trials_total if of_winner else 0,
             genes=len(trial.genome) if of_winner else 0,
             accuracy=score.accuracy,
@@ -162,6 +177,8 @@ def page(outcomes: Sequence[Outcome]) -> str:
     table = ["| | accuracy | 95 % interval | trials | genes |", "|---|---|---|---|---|"]
     for one in rows:
         label = f"`{one.name}`" if one.trials else f"parent {one.name}"
+        if one.name == DATAFLOW:
+            label = "paths (data-flow space)"
         searched_over = f"{one.trials} | {one.genes}" if one.trials else "|"
         interval = f"{one.low:.1%} – {one.high:.1%}"
         table.append(f"| {label} | {one.accuracy:.1%} | {interval} | {searched_over} |")

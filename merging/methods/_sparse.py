@@ -123,18 +123,25 @@ def added(
 
 
 def elected(
-    site: Site, selections: Sequence[Selection], weights: Sequence[float], *, normalize: bool
+    site: Site,
+    selections: Sequence[Selection],
+    weights: Sequence[float],
+    *,
+    normalize: bool,
+    largest: bool = False,
 ) -> Pointwise:
     """base + lambda * TIES's disjoint merge of w_k kept_k (arXiv 2306.01708, section 3).
 
     An entry's sign is that of sum_k w_k kept_k; only the parents of that sign are added, and with
     `normalize` divided by the sum of their weights. As in mergekit, a sum of exactly 0 counts as
-    positive (the released code gives it the sign of the majority of entries).
+    positive (the released code gives it the sign of the majority of entries). With `largest`, the
+    largest of them is taken instead ("dis-max" in the released code).
     """
     scaled = [
         selection.scaled(weight) for selection, weight in zip(selections, weights, strict=True)
     ]
-    plan = _pass(site, range(len(scaled)), scaled, "elect_mean" if normalize else "elect")
+    combine = "elect_max" if largest else "elect_mean" if normalize else "elect"
+    plan = _pass(site, range(len(scaled)), scaled, combine)
     return replace(plan, numbers=(*plan.numbers, *weights, site.shared["lambda"]))
 
 
@@ -198,7 +205,10 @@ def _merge(
     for place, one in enumerate(kept):
         # The magnitude where the signs agree, else 0. A NaN stays one, to be seen.
         agreeing = (one * sign).clamp(min=0)
-        merged = agreeing if merged is None else merged + agreeing
+        if merged is None:
+            merged = agreeing
+        else:
+            merged = merged.max(agreeing) if combine == "elect_max" else merged + agreeing
         if combine == "elect_mean":
             weight = (agreeing > 0).float() * numbers[3 * count + place]
             divisor = weight if divisor is None else divisor + weight

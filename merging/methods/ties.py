@@ -19,6 +19,18 @@ TRIM = Parameter(
     choices=("tensor", "model"),
     varies=False,
 )
+DISJOINT = Parameter(
+    "disjoint",
+    False,
+    "sum",
+    None,
+    None,
+    "of the entries of the elected sign take the sum (the mean with normalize) or the largest "
+    "(Cuvee's own key)",
+    "choice",
+    choices=("sum", "max"),
+    varies=False,
+)
 RESCALE = Parameter(
     "rescale", False, False, None, None, "scale what is kept to the old L1 norm", "switch"
 )
@@ -59,7 +71,11 @@ def merge(site: Site) -> Pointwise:
         else:
             selections.append(band(site, parent, 0, keep, rescale_l1=rescale))
     return elected(
-        site, selections, site.per_parent["weight"], normalize=bool(site.shared["normalize"])
+        site,
+        selections,
+        site.per_parent["weight"],
+        normalize=bool(site.shared["normalize"]),
+        largest=site.choices["disjoint"] == "max",
     )
 
 
@@ -71,7 +87,7 @@ METHOD = Method(
     base="required",
     min_parents=1,
     max_parents=None,
-    parameters=(WEIGHT, DENSITY, LAMBDA, normalize(True), RESCALE, TRIM, INT8_MASK),
+    parameters=(WEIGHT, DENSITY, LAMBDA, normalize(True), DISJOINT, RESCALE, TRIM, INT8_MASK),
     merge=merge,
     prepare=prepare,
 )

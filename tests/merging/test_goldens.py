@@ -62,6 +62,18 @@ def test_ties_trimming_the_whole_model(
     torch.testing.assert_close(torch.cat([child[name] for name in parts]), torch.tensor(expected))
 
 
+@pytest.mark.parametrize(
+    ("densities", "expected"),
+    [
+        (K20, [0.9, -0.7, 0.0, -0.9, 0.0, -0.8, 0.9, 0.0, 0.0, 0.7]),
+        (K40, [0.9, -0.7, 0.5, -0.9, -0.3, -0.8, 0.9, 0.0, -0.6, 0.7]),
+    ],
+)
+def test_ties_taking_the_largest(densities: tuple[float, ...], expected: list[float]) -> None:
+    merged = run("ties", torch.zeros(10), list(ROWS), density=densities, disjoint="max")
+    torch.testing.assert_close(merged, torch.tensor(expected))
+
+
 def test_mergekit_magnitude_trim() -> None:
     kept = run("ties", torch.zeros(10), [ROWS[0]], density=0.4)
     torch.testing.assert_close(kept, torch.tensor([0.9, 0, 0, 0, 0, -0.8, 0, 0, -0.6, 0.7]))
