@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from merging.catalogue import get_method
-from merging.dataflow.blocks import check_blocks
-from merging.dataflow.path import read_path
+from merging.dataflow.blocks import check_blocks, check_scales
+from merging.dataflow.path import Path, read_path
 from merging.errors import RecipeError
 from merging.layout import Scope, at_layer, lay_out, layer_of
 from merging.method import Method, Parameter
@@ -47,8 +47,9 @@ def check_recipe(
             _check_setting(f"{field}.{name}", parameter, value, depth)
     _check_required(recipe, method)
     lay_out(recipe, depth)
-    _check_shapes(recipe, parents, like)
+    _check_shapes(recipe, parents, like, path)
     if path is not None:
+        check_scales(path, parents[like].config)
         for field, name, _ in _references(recipe):
             check_blocks(field, name, parents[name].config, like, parents[like].config)
     _check_tokenizer(recipe)
@@ -137,22 +138,27 @@ def _given(recipe: Recipe) -> set[str]:
     return {name for _, scope, _ in _scopes(recipe) for name in scope}
 
 
-def _check_shapes(recipe: Recipe, parents: Mapping[str, CheckpointInfo], like: str) -> None:
+def _check_shapes(
+    recipe: Recipe, parents: Mapping[str, CheckpointInfo], like: str, path: Path | None
+) -> None:
     """All models must have the same tensors, in the same shapes, but may differ in depth where
-    a slice says which layers to take."""
+    a slice says which layers to take. Of models between a path's ends only blocks count."""
     reference = parents[like]
     for field, name, layers in _references(recipe):
         other = parents[name]
+        whole = path is None or name in (path.first, path.last)
         if layers is None and other.num_layers != reference.num_layers:
             message = f"{name!r} has {other.num_layers} layers, {like!r} {reference.num_layers}"
             raise RecipeError(field, message)
         if layers is not None and layers[1] > other.num_layers:
             message = f"layer_range ends at {layers[1]}, but {name!r} has {other.num_layers} layers"
             raise RecipeError(field.replace(".model", ".layer_range"), message)
-        if other.tied_embeddings != reference.tied_embeddings:
+        if whole and other.tied_embeddings != reference.tied_embeddings:
             message = f"of {name!r} and {like!r} only one ties its embeddings"
             raise RecipeError(field, message)
         for tensor, wanted in reference.tensors.items():
+            if not whole and layer_of(tensor) is None:
+                continue
             mapped = _within(tensor, other.num_layers)
             found = other.tensors.get(mapped)
             if found is None:
@@ -161,7 +167,8 @@ def _check_shapes(recipe: Recipe, parents: Mapping[str, CheckpointInfo], like: s
                 shapes = f"{_shape(found.shape)} in {name!r} but {_shape(wanted.shape)} in {like!r}"
                 raise RecipeError(field, f"tensor {mapped!r} is {shapes}")
         for tensor in other.tensors:
-            if _within(tensor, reference.num_layers) not in reference.tensors:
+            counts = whole or layer_of(tensor) is not None
+            if counts and _within(tensor, reference.num_layers) not in reference.tensors:
                 raise RecipeError(field, f"{name!r} has a tensor {tensor!r}, {like!r} has none")
 
 

@@ -1,10 +1,12 @@
 """A recipe: which models are merged, by which method, with which numbers.
 
 The vocabulary is mergekit's configuration, so that a recipe written there runs here and one
-found here runs there. Three things differ, and are written so that mergekit still reads them:
+found here runs there. Four things differ, and are written so that mergekit still reads them:
 
 - `parameters.random_seed`, for the methods that draw random masks: mergekit takes its seed on the
   command line and passes over this key, so its masks are others;
+- `parameters.input_scale`, a factor on the residual stream as it enters the layers of a slice of a
+  `passthrough`: mergekit passes over it, so the YAML of such a recipe says that it is an extension;
 - a `weight` left out is 1; mergekit wants every weight written;
 - the keys that Cuvee does not support (`modules`, `tokenizer`, `chat_template`, LoRA references)
   are errors, never passed over in silence.
@@ -41,6 +43,9 @@ Parameters = dict[
         PlainSerializer(plain_setting, return_type=Any),
     ],
 ]
+
+
+_EXTENDED = "# input_scale is Cuvee's own: mergekit passes over it, and makes another model.\n"
 
 
 class _Part(BaseModel):
@@ -131,7 +136,8 @@ class Recipe(_Part):
 
     def to_yaml(self) -> str:
         """The recipe as a mergekit configuration; `from_yaml` reads it back."""
-        return yaml.dump(self._plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        text = yaml.dump(self._plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        return _EXTENDED + text if self._scales_inputs() else text
 
     def digest(self) -> str:
         """SHA-256 of what the recipe says, whatever the order of its keys, 1 or 1.0, and
@@ -144,6 +150,12 @@ class Recipe(_Part):
         names = [entry.model for entry in self.models or ()]
         names += [source.model for part in self.slices or () for source in part.sources]
         return tuple(dict.fromkeys([*names, *([self.base_model] if self.base_model else [])]))
+
+    def _scales_inputs(self) -> bool:
+        scopes = [self.parameters]
+        for part in self.slices or ():
+            scopes += [part.parameters, *(source.parameters for source in part.sources)]
+        return any("input_scale" in scope for scope in scopes)
 
     def _plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_defaults=True)

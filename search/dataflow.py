@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from merging.dataflow.path import LARGEST, SMALLEST
 from merging.recipe import Recipe
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import SpaceError
@@ -17,6 +18,8 @@ from search.model_shape import ModelShape
 # one time in six: the search begins near the first parent, and takes blocks in one by one.
 ON, OFF = 1 / 3, -1 / 6
 LONGEST = 1.5
+
+_Hop = tuple[str, int, float]
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,9 @@ class DataFlowSpace:
         """The path of a genome (one number a gene, clipped into bounds).
 
         Of a path that is too long the slots with the lowest indicators are left out, of equal ones
-        the later. Raises SpaceError for a genome of another length, or with a number that is none.
+        the later. A scale that would take the product of scales out of the bounds of what can be
+        exported takes it to the bound. Raises SpaceError for a genome of another length, or with a
+        number that is none.
         """
         if len(genome) != self.dimension:
             raise SpaceError(f"the genome has {len(genome)} genes, the space {self.dimension}")
@@ -100,11 +105,24 @@ class DataFlowSpace:
             scales = [1.0] * (len(self._slots) + 1)
         wanted = [place for place, number in enumerate(indicators) if number > 0]
         wanted.sort(key=lambda place: -indicators[place])
-        hops = [(self._first, 0, 1.0)]
+        hops: list[_Hop] = [(self._first, 0, 1.0)]
         for place in sorted(wanted[: self._length - 2]):
             slot = self._slots[place]
             hops.append((slot.alias, slot.layer, scales[place]))
         hops.append((self._first, self._depth - 1, scales[-1]))
+        return self._recipe(list(_bounded(hops)))
+
+    def probe(self) -> Recipe:
+        """A path that visits every model, scaled where the space scales."""
+        gene = self.genes[-1]
+        scale = 1.0
+        if self._scaled:
+            scale = gene.high if gene.high != 1 else gene.low
+        others = [alias for alias in self._refs if alias != self._first]
+        last = (self._first, self._depth - 1, scale)
+        return self._recipe([(self._first, 0, 1.0), *((one, 0, scale) for one in others), last])
+
+    def _recipe(self, hops: Sequence[_Hop]) -> Recipe:
         return Recipe.parse(
             {
                 "merge_method": "passthrough",
@@ -112,7 +130,7 @@ class DataFlowSpace:
             }
         )
 
-    def _sources(self, hops: Sequence[tuple[str, int, float]]) -> Iterator[dict[str, object]]:
+    def _sources(self, hops: Sequence[_Hop]) -> Iterator[dict[str, object]]:
         """A source for every run of consecutive layers whose scales are 1, and for every hop of
         another scale."""
         numbered = enumerate(hops)
@@ -133,6 +151,16 @@ class DataFlowSpace:
                 "layer_range": [layers[0], layers[-1] + 1],
             }
             yield source if scale == 1 else source | {"parameters": {"input_scale": scale}}
+
+
+def _bounded(hops: Sequence[_Hop]) -> Iterator[_Hop]:
+    product = 1.0
+    for alias, layer, scale in hops:
+        size = abs(product * scale)
+        kept = min(max(size, SMALLEST), LARGEST)
+        bounded = scale if kept == size else scale * (kept / size)
+        product *= bounded
+        yield alias, layer, bounded
 
 
 def _genes(space: DataFlowSpaceSpec, slots: Sequence[Slot], first: str) -> Iterator[Gene]:

@@ -93,6 +93,10 @@ class ParameterSpace:
             }
         )
 
+    def probe(self) -> Recipe:
+        """The recipe at the initial genome."""
+        return self.decode([gene.initial for gene in self.genes])
+
     def _setting(self, block: _Block, numbers: Sequence[float]) -> object:
         if block.searched.grouped:
             return self._grouping.setting(numbers)

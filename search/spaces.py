@@ -25,6 +25,10 @@ class Space(Protocol):
         Raises SpaceError for a genome of another length, or with a number that is none.
         """
 
+    def probe(self) -> Recipe:
+        """A recipe in which every model of the space takes part: what is wrong between the models
+        shows in it."""
+
 
 def make_space(spec: SearchSpec, stage: Stage, shapes: Mapping[str, ModelShape]) -> Space:
     """The space of a stage, for models of these shapes by alias.

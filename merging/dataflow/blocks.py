@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from merging.dataflow.path import Path
 from merging.errors import RecipeError
+
+SCALED = ("llama", "mistral", "qwen2", "qwen3")
+"""Families whose blocks may be scaled: pre-norm blocks on one residual stream, with norms that
+multiply by their weight. `merging.dataflow.fold` relies on each of these."""
 
 # What a block of the supported families reads from its model's configuration.
 _READ = (
@@ -23,6 +28,14 @@ _READ = (
     "sliding_window",
     "use_sliding_window",
 )
+
+
+def check_scales(path: Path, config: Mapping[str, Any]) -> None:
+    """Raise RecipeError if a path scales blocks of a family where scales cannot be folded."""
+    family = config.get("model_type")
+    if family not in SCALED and any(hop.scale != 1 for hop in path.hops):
+        message = f"input_scale is for blocks of {', '.join(SCALED)}, not of {family}"
+        raise RecipeError("slices", message)
 
 
 def check_blocks(
@@ -51,4 +64,7 @@ def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
     rope.setdefault("rope_theta", config.get("rope_theta"))
     rope["rope_type"] = rope.get("rope_type", rope.pop("type", "default"))
     found["rope_parameters"] = rope
+    if rope["rope_type"] != "default":
+        # Some types of scaling start from it.
+        found["max_position_embeddings"] = config.get("max_position_embeddings")
     return found

@@ -27,9 +27,12 @@ AnyModule = TypeVar("AnyModule", bound=Module)
 class PathBuilder:
     """Builds models along paths, one after another, over the same parents.
 
-    A parent is loaded when a path first visits it. Where its files hold the wanted type and the
-    device is the CPU, its weights stay in the mapped files; else they are converted once and kept.
-    A candidate then costs a few objects a hop and no weight.
+    A parent is loaded when a path first visits it, and kept. Where its files hold the wanted type
+    and the device is the CPU, its weights stay in the mapped files and take no memory of their own;
+    else they are converted once, which takes that of one whole model a parent. A candidate then
+    costs a few objects a hop and no weight.
+
+    Raises CheckpointError for a parent that is not made of `model.layers` with a `self_attn` each.
     """
 
     def __init__(
@@ -56,6 +59,8 @@ class PathBuilder:
         if not self._parents[path.first].info.tied_embeddings:
             child._modules["lm_head"] = last.lm_head
         child.config = decoder.config = self._config(path)
+        if hasattr(decoder, "has_sliding_layers"):
+            decoder.has_sliding_layers = "sliding_attention" in child.config.layer_types
         return child  # type: ignore[no-any-return]
 
     def _layer(self, place: int, hop: Hop) -> Module:
@@ -88,6 +93,9 @@ class PathBuilder:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = _Auto.from_config(config, dtype=self._dtype)
+        if not _made_of_layers(model):
+            message = "a path needs model.layers with self_attn, model.norm and model.rotary_emb"
+            raise CheckpointError(f"{folder}: {message}, which {config.model_type} has not")
         model.requires_grad_(False)
         tensors = {
             name: parent.tensor(name).to(device=self._device, dtype=self._dtype)
@@ -103,6 +111,14 @@ class PathBuilder:
             model.generation_config = GenerationConfig.from_pretrained(folder)
         loaded: PreTrainedModel = model.eval()
         return loaded
+
+
+def _made_of_layers(model: Any) -> bool:
+    decoder: Any = getattr(model, "model", None)
+    needed = ("layers", "norm", "rotary_emb")
+    return all(hasattr(decoder, name) for name in needed) and all(
+        hasattr(layer, "self_attn") for layer in decoder.layers
+    )
 
 
 def _named_tensors(model: Module) -> list[tuple[str, Tensor]]:

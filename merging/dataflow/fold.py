@@ -6,8 +6,9 @@ norm(x) = sign(c) * norm(y). So blocks see what they would have seen if the weig
 take the sign of c (biases stay), and add what they would have added if the projections that write
 to the stream are divided by c: x + a = c * (y + a / c). The final norm takes the last c's sign.
 
-Norms add an epsilon to the mean square: for y it weighs 1/c^2 as much as for x. With |c| >= 1/16
-that is 256 epsilons at most, 0.00256 for an epsilon of 1e-5 beside mean squares of order one.
+Norms add an epsilon to the mean square, and forget the size of their input only up to that: for y
+it weighs c^2 as much as for x. With |c| <= 16 that is 256 epsilons at most, 0.00256 for an epsilon
+of 1e-5 beside mean squares of order one; where |c| is below 1 it is less than a model's own.
 """
 
 from __future__ import annotations
@@ -19,16 +20,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
+from transformers import AutoConfig
 
 from merging.checkpoint import CheckpointInfo, Parent, TensorInfo
-from merging.dataflow.path import Path
+from merging.dataflow.path import LARGEST, SMALLEST, Path
 from merging.errors import CheckpointError
 from merging.layout import at_layer, layer_of
 
-SMALLEST, LARGEST = 1 / 16, 16.0
-
-# Families of pre-norm blocks with one stream, whose norms are `weight * normalised`.
-_FOLDABLE = ("llama", "mistral", "qwen2", "qwen3")
 _INPUT_NORMS = (".input_layernorm.weight", ".post_attention_layernorm.weight")
 _WRITERS = (".self_attn.o_proj.", ".mlp.down_proj.")
 _FINAL_NORM = "model.norm.weight"
@@ -37,22 +35,17 @@ _FINAL_NORM = "model.norm.weight"
 class FoldedPath:
     """The tensors of a path's child, each computed when asked for.
 
-    Raises CheckpointError where scales cannot be folded: for other families, or a product of
-    scales whose size leaves 1/16 to 16.
+    The recipe of the path must have passed `check_recipe`: blocks of other families than it allows
+    cannot be folded. Raises CheckpointError where a product of scales leaves the bounds.
     """
 
     def __init__(self, path: Path, parents: Mapping[str, Parent]) -> None:
         self._path = path
         self._parents = parents
         self._products = list(itertools.accumulate((hop.scale for hop in path.hops), operator.mul))
-        family = parents[path.first].info.config.get("model_type")
-        scaled = any(hop.scale != 1 for hop in path.hops)
-        if scaled and family not in _FOLDABLE:
-            known = ", ".join(_FOLDABLE)
-            message = f"scales can be folded into models of {known}, not of {family}"
-            raise CheckpointError(f"{parents[path.first].info.path}: {message}")
         for place, product in enumerate(self._products):
-            if not SMALLEST <= abs(product) <= LARGEST:
+            # A path may lie on the bounds, which rounding leaves.
+            if not SMALLEST <= round(abs(product), 9) <= LARGEST:
                 message = f"the scales up to hop {place} multiply to {product:g}"
                 raise CheckpointError(
                     f"{message}; only {SMALLEST:g} to {LARGEST:g} can be folded into weights"
@@ -86,12 +79,22 @@ class FoldedPath:
             for key in ("num_hidden_layers", "n_layer", "num_layers")
             if key in first
         }
-        if first.get("layer_types") is not None:
-            changed["layer_types"] = [
-                self._parents[hop.model].info.config["layer_types"][hop.layer]
-                for hop in self._path.hops
-            ]
+        if (kinds := self._attention()) is not None:
+            changed["layer_types"] = kinds
         return changed
+
+    def _attention(self) -> list[str] | None:
+        """Each hop's kind of attention; None for families that have one kind."""
+        of_model: dict[str, list[str] | None] = {}
+        for name in self._path.models:
+            # Older files give the number of a window's first layer in place of the list.
+            folder = self._parents[name].info.path
+            config = AutoConfig.from_pretrained(
+                folder, local_files_only=True, trust_remote_code=False
+            )
+            of_model[name] = getattr(config, "layer_types", None)
+        kinds = [(of_model[hop.model] or ())[hop.layer : hop.layer + 1] for hop in self._path.hops]
+        return [kind for (kind,) in kinds] if all(kinds) else None
 
     def _outside(self) -> list[tuple[str, TensorInfo]]:
         first: CheckpointInfo = self._parents[self._path.first].info

@@ -12,6 +12,10 @@ from merging.values import Choice, Setting, resolve
 
 MAX_HOPS = 1024
 
+SMALLEST, LARGEST = 1 / 16, 16.0
+"""How small and large the product of a path's scales may get, up to any hop and without its sign,
+if it is to be folded into weights (`merging.dataflow.fold`)."""
+
 
 @dataclass(frozen=True)
 class Hop:

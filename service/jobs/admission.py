@@ -57,13 +57,13 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
 
 
 def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:
-    """Try the recipe at the middle of every space against the parents' real shapes."""
+    """Try a recipe of every space against the parents' real shapes."""
     errors = []
     by_ref = {spec.models[alias].ref: info for alias, info in checkpoints.items()}
     for index, stage in enumerate(spec.stages):
         space = make_space(spec, stage, shapes(checkpoints))
         try:
-            check_recipe(space.decode([gene.initial for gene in space.genes]), by_ref)
+            check_recipe(space.probe(), by_ref)
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from merging.checkpoint import open_parent
+from evaluators.generation import generate, prepare
+from evaluators.task import GenerationSettings, Item
+from merging.checkpoint import check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import Hop, read_path
 from merging.engine import MergeEngine
 from merging.errors import CheckpointError, RecipeError
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
+from tests.evaluators.byte_model import byte_tokenizer
 
 _Auto: Any = AutoModelForCausalLM
 TOKENS = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]])
@@ -45,6 +48,15 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # Blocks visited again, both models, and scales of both signs.
 HOPS = [("a", 0, 1.0), ("a", 1, 0.7), ("b", 1, -1.3), ("b", 1, 0.9), ("b", 0, 1.2), ("a", 2, -0.8)]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    """Models this small are no faster on more, and much slower where these are busy."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def write(folder: Path, family: str, seed: int, layers: int = 3, **more: Any) -> Path:
@@ -152,6 +164,69 @@ def test_the_export_needs_no_code_of_ours(parents: dict[str, Path], tmp_path: Pa
     assert torch.equal(loaded.generate(TOKENS, **arguments), child.generate(TOKENS, **arguments))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_completions_are_those_of_the_export(family: str, tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    size = len(tokenizer)
+    folders = {
+        "a": write(tmp_path / "a", family, 1, vocab_size=size),
+        "b": write(tmp_path / "b", family, 2, layers=2, vocab_size=size),
+    }
+    recipe = recipe_of(HOPS)
+    write_checkpoint(recipe, folders, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    items = [Item(str(n), "7 + 5 = "[: n + 1] * n, "12") for n in range(1, 6)]
+    batches = prepare(items, tokenizer, GenerationSettings(12))
+    child: Any = MergeEngine(folders).merge(recipe)
+    completions = generate(child, batches)
+    assert completions == generate(loaded, batches)
+    assert len({completion.text for completion in completions}) > 1
+    # By transformers' own loop, which neither batches nor pads here.
+    for item, completion in zip(items, completions, strict=True):
+        tokens = torch.tensor([tokenizer(item.prompt)["input_ids"]])
+        ends = tokenizer.eos_token_id
+        whole = child.generate(tokens, max_new_tokens=12, do_sample=False, eos_token_id=ends)
+        text = tokenizer.decode(whole[0, tokens.shape[1] :], skip_special_tokens=True)
+        assert completion.text == text
+
+
+def test_windows_of_attention_go_with_their_blocks(tmp_path: Path) -> None:
+    """Each model's first layers see everything, the later ones a window."""
+    window = {"use_sliding_window": True, "sliding_window": 3}
+    folders = {
+        "a": write(tmp_path / "a", "qwen2", 1, max_window_layers=3, **window),
+        "b": write(tmp_path / "b", "qwen2", 2, max_window_layers=1, **window),
+    }
+    config = json.loads((folders["b"] / "config.json").read_text())
+    # As older files have it: the number of the window's first layer alone.
+    del config["layer_types"]
+    (folders["b"] / "config.json").write_text(json.dumps(config))
+    recipe = recipe_of([("a", 0, 1.0), ("b", 1, 1.0), ("b", 0, 1.0), ("a", 2, 1.0)])
+    child: Any = MergeEngine(folders).merge(recipe)
+    kinds = ["full_attention", "sliding_attention", "full_attention", "full_attention"]
+    assert child.config.layer_types == kinds
+    write_checkpoint(recipe, folders, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    assert loaded.config.layer_types == kinds
+    assert torch.equal(logits(loaded), logits(child))
+    everything = MergeEngine(folders).merge(recipe_of([("a", layer, 1.0) for layer in range(3)]))
+    original = _Auto.from_pretrained(folders["a"], dtype=torch.float32).eval()
+    assert torch.equal(logits(everything), logits(original))
+
+
+def test_parents_of_another_type_are_converted_once(tmp_path: Path) -> None:
+    write(tmp_path / "full", "llama", 1)
+    halved = _Auto.from_pretrained(tmp_path / "full", dtype=torch.bfloat16)
+    halved.save_pretrained(tmp_path / "a")
+    engine = MergeEngine({"a": tmp_path / "a"})
+    path = recipe_of([("a", layer, 1.0) for layer in range(3)])
+    children = [engine.merge(path), engine.merge(path)]
+    original = _Auto.from_pretrained(tmp_path / "a", dtype=torch.float32).eval()
+    assert torch.equal(logits(children[0]), logits(original))
+    first, second = ({one.data_ptr() for one in child.parameters()} for child in children)
+    assert first == second
+
+
 def test_a_path_without_scales_is_exported_exactly(
     parents: dict[str, Path], tmp_path: Path
 ) -> None:
@@ -164,6 +239,12 @@ def test_a_path_without_scales_is_exported_exactly(
     saved = Recipe.from_yaml((tmp_path / "child" / "recipe.yaml").read_text())
     assert saved.digest() == recipe.digest()
     assert "input_scale" not in saved.to_yaml()
+
+
+def test_the_yaml_says_what_mergekit_passes_over() -> None:
+    recipe = recipe_of(HOPS)
+    assert recipe.to_yaml().startswith("# input_scale is Cuvee's own")
+    assert Recipe.from_yaml(recipe.to_yaml()) == recipe
 
 
 SCALES = st.floats(0.3, 3).flatmap(lambda size: st.sampled_from([size, -size]))
@@ -194,7 +275,7 @@ def test_any_scales_within_the_bounds_fold(
     plain = kind(child.config).eval()
     state = {name: folded.tensor(name) for name in folded.tensors}
     plain.load_state_dict(state)
-    # The norm's epsilon costs the more the smaller the product is.
+    # The norm's epsilon costs the more the larger the product is.
     torch.testing.assert_close(logits(plain), logits(child), rtol=2e-2, atol=2e-2)
 
 
@@ -269,11 +350,36 @@ def test_blocks_must_agree_on_what_they_read(
     assert caught.value.field == "slices[1].sources[0].model"
 
 
-def test_scales_of_other_families_are_not_folded(tmp_path: Path) -> None:
-    folder = write(tmp_path / "a", "llama", 1)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"model_type": "gemma"}))
-    path = read_path(recipe_of([("a", 0, 1.0), ("a", 1, 0.5)]))
-    assert path is not None
-    with pytest.raises(CheckpointError, match="not of gemma"):
-        FoldedPath(path, {"a": open_parent(folder)})
+def test_embeddings_between_the_ends_may_be_of_any_size(tmp_path: Path) -> None:
+    folders = {
+        "a": write(tmp_path / "a", "llama", 1),
+        "b": write(tmp_path / "b", "llama", 2, vocab_size=31),
+        "c": write(tmp_path / "c", "llama", 3, tie_word_embeddings=True),
+    }
+    inside = recipe_of([("a", 0, 1.0), ("b", 0, 0.5), ("c", 1, 1.0), ("a", 2, 1.0)])
+    child = MergeEngine(folders).merge(inside)
+    write_checkpoint(inside, folders, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    torch.testing.assert_close(logits(loaded), logits(child), rtol=1e-4, atol=2e-4)
+    with pytest.raises(RecipeError, match="is 31x32 in 'b' but 20x32 in 'a'"):
+        MergeEngine(folders).merge(recipe_of([("a", 0, 1.0), ("b", 0, 1.0)]))
+    with pytest.raises(RecipeError, match="only one ties its embeddings"):
+        MergeEngine(folders).merge(recipe_of([("a", 0, 1.0), ("c", 0, 1.0)]))
+
+
+def test_only_some_families_are_scaled(tmp_path: Path) -> None:
+    """Gemma's norms multiply by one more than their weight, so a sign cannot go there."""
+    kind: Any = transformers.GemmaForCausalLM
+    kind(transformers.GemmaConfig(**COMMON, num_hidden_layers=2)).save_pretrained(tmp_path / "a")
+    infos = {"a": inspect_checkpoint(tmp_path / "a")}
+    with pytest.raises(RecipeError, match=r"slices: input_scale is for blocks of .*, not of gemma"):
+        check_recipe(recipe_of([("a", 0, 1.0), ("a", 1, 0.5)]), infos)
+    check_recipe(recipe_of([("a", 0, 1.0), ("a", 1, 1.0)]), infos)
+
+
+def test_models_of_another_make_have_no_path(tmp_path: Path) -> None:
+    kind: Any = transformers.GPT2LMHeadModel
+    config = transformers.GPT2Config(n_embd=16, n_head=2, n_layer=2, n_positions=16, vocab_size=20)
+    kind(config).save_pretrained(tmp_path / "a")
+    with pytest.raises(CheckpointError, match="which gpt2 has not"):
+        MergeEngine({"a": tmp_path / "a"}).merge(recipe_of([("a", 0, 1.0), ("a", 1, 1.0)]))

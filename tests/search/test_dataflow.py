@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from merging.dataflow.path import Hop, Path, read_path
+from merging.dataflow.path import LARGEST, SMALLEST, Hop, Path, read_path
 from merging.recipe import Recipe
 from search.dataflow import DataFlowSpace
 from search.errors import SpaceError, SpecError
@@ -105,8 +105,39 @@ def test_every_genome_is_a_path(
     assert hops[0] == Hop("zoo/maths", 0, 1.0)
     assert (hops[-1].model, hops[-1].layer) == ("zoo/maths", 3)
     assert path_of(Recipe.from_yaml(recipe.to_yaml())).hops == hops
+    scaled = any(hop.scale != 1 for hop in hops)
+    assert scales or not scaled
+
+
+@given(
+    bounds=st.sampled_from([(0.2, 5.0), (-5.0, -0.2), (0.5, 1.5)]),
+    draw=st.data(),
+)
+def test_every_path_can_be_exported(bounds: tuple[float, float], draw: st.DataObject) -> None:
+    low, high = bounds
+    space = space_of(scale={"low": low, "high": high, "initial": low}, max_length=9)
+    genome = [draw.draw(st.floats(gene.low, gene.high)) for gene in space.genes]
     values = dict(zip((gene.name for gene in space.genes), genome, strict=True))
-    assert all(hop.scale == 1 or hop.scale in values.values() for hop in hops)
+    product = 1.0
+    for hop in path_of(space.decode(genome)).hops:
+        product *= hop.scale
+        assert SMALLEST <= round(abs(product), 9) <= LARGEST
+        on_bound = math.isclose(abs(product), SMALLEST) or math.isclose(abs(product), LARGEST)
+        assert hop.scale == 1 or hop.scale in values.values() or on_bound
+        assert math.copysign(1, hop.scale) == math.copysign(1, low) or hop.scale == 1
+
+
+def test_the_probe_visits_every_model() -> None:
+    hops = path_of(space_of(parents=["maths", "spare", "ja"]).probe()).hops
+    assert [(hop.model, hop.layer) for hop in hops] == [
+        ("zoo/maths", 0),
+        ("zoo/spare", 0),
+        ("zoo/ja", 0),
+        ("zoo/maths", 3),
+    ]
+    assert [hop.scale for hop in hops] == [1.0, 1.5, 1.5, 1.5]
+    plain = path_of(space_of(scales=False).probe())
+    assert all(hop.scale == 1 for hop in plain.hops)
 
 
 def test_nonsense_is_refused() -> None:

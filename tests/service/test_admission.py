@@ -28,6 +28,11 @@ def _other_shape(spec: Spec) -> None:
     spec["models"]["right"]["ref"] = "tiny/wide"
 
 
+def _path_of_other_blocks(spec: Spec) -> None:
+    spec["stages"][0]["space"] = {"kind": "dataflow", "parents": ["left", "right"]}
+    spec["models"]["right"]["ref"] = "tiny/wide"
+
+
 def _no_base(spec: Spec) -> None:
     _space(spec)["method"] = "ties"
     del _space(spec)["base"]
@@ -75,6 +80,7 @@ def _too_many_groups(spec: Spec) -> None:
         (_unknown_method, "stages.0.space.method", "alchemy"),
         (_wrong_length, "stages.0.space.parameters.weight.initial", "4"),
         (_other_shape, "stages.0.space", "model.embed_tokens.weight"),
+        (_path_of_other_blocks, "stages.0.space", "model.layers.0."),
         (_no_base, "stages.0.space.base", "base"),
         (_unknown_task, "tasks.0.task", "word_problems_ja"),
         (_outside, "models.right.ref", "outside the models folder"),
