@@ -1,12 +1,16 @@
-"""One method in a process of its own: its times, its memory, and what copying would take."""
+"""One method of Cuvee in a process of its own: its times, its memory, and what copying takes.
+
+The first line of standard input is the arguments of `Bench`, every further one a request for a
+merge; each is answered by a line.
+"""
 
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,88 +21,87 @@ from merging.engine import MergeEngine
 
 
 def main() -> None:
-    """Read the request from standard input, and write the figures."""
-    request = json.load(sys.stdin)
-    print(json.dumps(measure(**request)))
+    """Answer line by line."""
+    bench = Bench(**json.loads(sys.stdin.readline()))
+    print(json.dumps(bench.first()), flush=True)
+    for line in sys.stdin:
+        print(json.dumps(bench.again(**json.loads(line))), flush=True)
 
 
-def measure(
-    *,
-    method: str,
-    folders: dict[str, str],
-    threads: int,
-    repeats: int,
-    compiled: bool,
-    keep: str,
-) -> dict[str, Any]:
-    """Seconds of the first merge and of the median of the next, peak memory in MB.
+class Bench:
+    """An engine of `folders`' models, the base first, with a bf16 resident.
 
-    Memory is what the process holds beside mapped files, which are shared (RssAnon), over what it
-    held with Python, torch and the compiler loaded and no model: `peak_mb` while merging again and
-    again, `first_peak_mb` with compilation and statistics.
+    Memory is what the process holds beside mapped files, which are shared with other processes:
+    RssAnon in /proc/self/status, in MB of 2^20 bytes.
     """
-    torch.set_num_threads(threads)
-    before = _anonymous_mb()
-    paths = {name: Path(folder) for name, folder in folders.items()}
-    base, *children = [str(path) for path in paths.values()]
-    models = {str(path): path for path in paths.values()}
-    engine = MergeEngine(models, dtype="bfloat16", statistics=Path(keep), compiled=compiled)
-    resident = sum(one.numel() * one.element_size() for one in engine.model.parameters()) / 2**20
-    peak = Peak()
-    started = time.perf_counter()
-    engine.merge(recipe(method, base, children, 0.5))
-    first = time.perf_counter() - started
-    first_peak = peak.read()
-    _copy_seconds(engine, 1 + len(children))
-    held = _anonymous_mb()
-    peak = Peak()
-    seconds, copies = [], []
-    for number in range(repeats):
-        merged = recipe(method, base, children, 0.3 + 0.4 * (number + 0.5) / repeats)
-        started = time.perf_counter()
-        engine.merge(merged)
-        seconds.append(time.perf_counter() - started)
-        copies.append(_copy_seconds(engine, len(merged.model_names())))
-    return {
-        "cuvee_s": statistics.median(seconds),
-        "first_s": first,
-        "bound_s": statistics.median(copies),
-        "resident_mb": resident,
-        # The resident, and the most that was held beside it while merging.
-        "peak_mb": resident + max(0.0, peak.read() - held),
-        "first_peak_mb": first_peak - before,
-        "compiled": engine.compiled,
-    }
 
-
-def _copy_seconds(engine: MergeEngine, models: int) -> float:
-    """The time to move the bytes that a merge must: every model read, one written.
-
-    A copy reads and writes as much, so half as many bytes are copied.
-    """
-    tensors = [one.view(-1) for one in engine.model.parameters()]
-    count = sum(one.numel() for one in tensors)
-    moved = (models + 1) * count // 2
-    source, target = _buffers(moved)
-    started = time.perf_counter()
-    target.copy_(source)
-    return time.perf_counter() - started
-
-
-_KEPT: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
-
-
-def _buffers(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Two bf16 tensors, touched once so that no page is new."""
-    if count not in _KEPT:
-        _KEPT[count] = (
-            torch.zeros(count, dtype=torch.bfloat16),
-            torch.ones(count, dtype=torch.bfloat16),
+    def __init__(
+        self, *, method: str, folders: Sequence[str], threads: int, compiled: bool, keep: str
+    ) -> None:
+        torch.set_num_threads(threads)
+        self._before = _anonymous_mb()
+        self._method = method
+        self._base, *self._children = folders
+        self._engine = MergeEngine(
+            {one: Path(one) for one in folders},
+            dtype="bfloat16",
+            statistics=Path(keep),
+            compiled=compiled,
         )
-    return _KEPT[count]
+        tensors = list(self._engine.model.parameters())
+        self._entries = sum(one.numel() for one in tensors)
+        self._resident = sum(one.numel() * one.element_size() for one in tensors) / 2**20
+        self._buffers = torch.zeros(2, 0, dtype=torch.bfloat16)
+
+    def first(self) -> dict[str, Any]:
+        """The first merge, with what is compiled and what is computed once from the parents.
+
+        `first_peak_mb` and, afterwards, `held_mb` are over what the process held before the model
+        was loaded. They include the compiler, a few hundred MB that do not grow with the model.
+        """
+        seconds, peak = self._merge(0.5)
+        return {
+            "first_s": seconds,
+            "first_peak_mb": peak - self._before,
+            "held_mb": _anonymous_mb() - self._before,
+            "resident_mb": self._resident,
+            "compiled": self._engine.compiled,
+        }
+
+    def again(self, *, share: float, copy: bool) -> dict[str, Any]:
+        """A merge with other numbers.
+
+        `peak_mb` is the resident and the most that was held beside it while merging, over what is
+        held between merges. With `copy`, `bound_s` is the time that copying takes.
+        """
+        held = _anonymous_mb()
+        seconds, peak = self._merge(share)
+        answer = {"seconds": seconds, "peak_mb": self._resident + max(0.0, peak - held)}
+        return answer | ({"bound_s": self._copy()} if copy else {})
+
+    def _merge(self, share: float) -> tuple[float, float]:
+        merged = recipe(self._method, self._base, self._children, share)
+        watch = _Peak()
+        started = time.perf_counter()
+        self._engine.merge(merged)
+        return time.perf_counter() - started, watch.read()
+
+    def _copy(self) -> float:
+        """Seconds to move the bytes that a merge must: every model read once, one written.
+
+        A copy reads and writes as much, so half as many bytes are copied.
+        """
+        models = len(recipe(self._method, self._base, self._children, 0.5).model_names())
+        count = (models + 1) * self._entries // 2
+        if self._buffers.shape[1] != count:
+            # Touched once, so that no page is new.
+            self._buffers = torch.ones(2, count, dtype=torch.bfloat16)
+        started = time.perf_counter()
+        self._buffers[1].copy_(self._buffers[0])
+        return time.perf_counter() - started
 
 
-class Peak:
+class _Peak:
     """The most memory held from now on, looked at every few milliseconds."""
 
     def __init__(self) -> None:

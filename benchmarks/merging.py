@@ -2,7 +2,7 @@
 models loaded, Cuvee, and the copying that no merge can do without.
 
 Three children of one base, bf16 in and bf16 out, the same number of threads for all. Within a
-method the peers take turns; figures are medians.
+method the peers take turns, merge by merge; figures are medians.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from rich.table import Table
 
 from benchmarks.parents import parents
 from benchmarks.peer import Peer, environment
-from benchmarks.recipes import SHARED, recipe
-from merging.catalogue import methods
+from benchmarks.process import LineProcess
+from benchmarks.recipes import chosen_methods, recipe
 
 # (times faster than mergekit in process, times the bound) that Cuvee aims at.
 GOALS = {
@@ -41,8 +41,8 @@ def main() -> None:
     """Measure, print a table, and say which goals hold."""
     options = _options()
     console = Console(width=160)
-    chosen = options.methods.split(",") if options.methods else _common()
-    folders = parents(options.folder / "parents")
+    chosen = chosen_methods(options.methods)
+    folders = [str(folder) for folder in parents(options.folder / "parents").values()]
     python = environment(options.folder / "mergekit")
     results: dict[str, dict[str, Any]] = {}
     with Peer(python, options.threads) as peer:
@@ -59,64 +59,60 @@ def main() -> None:
 
 
 def measure(
-    method: str, folders: dict[str, Path], python: Path, peer: Peer, options: argparse.Namespace
+    method: str, folders: Sequence[str], python: Path, peer: Peer, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """All figures of one method."""
-    base, *children = [str(folder) for folder in folders.values()]
-    shares = [0.3 + 0.4 * (number + 0.5) / options.repeats for number in range(options.repeats)]
-    configs = [recipe(method, base, children, share).to_yaml() for share in shares]
-    peer.merge(configs[0])
-    peer_seconds = [peer.merge(config) for config in configs]
-    compiled = _cuvee(method, folders, options, compiled=True)
-    eager = _cuvee(method, folders, options, compiled=False)
-    return compiled | {
-        "eager_s": eager["cuvee_s"],
-        "eager_peak_mb": eager["peak_mb"],
-        "mergekit_in_process_s": statistics.median(peer_seconds),
-        "mergekit_cli_s": _command_line(python, configs[: options.cli_repeats], options.threads),
-    }
-
-
-def _cuvee(
-    method: str, folders: dict[str, Path], options: argparse.Namespace, *, compiled: bool
-) -> dict[str, Any]:
-    request = {
+    """All figures of one method; at every repeat all peers merge by the same new numbers."""
+    base, *children = folders
+    setup = {
         "method": method,
-        "folders": {name: str(folder) for name, folder in folders.items()},
+        "folders": list(folders),
         "threads": options.threads,
-        "repeats": options.repeats,
-        "compiled": compiled,
         "keep": str(options.folder / "statistics"),
     }
     command = [sys.executable, "-m", "benchmarks.cuvee_worker"]
-    done = subprocess.run(
-        command, input=json.dumps(request), capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise SystemExit(f"{method}: {done.stderr}")
-    figures: dict[str, Any] = json.loads(done.stdout)
-    return figures
+    in_process, command_line = [], []
+    ours: list[dict[str, Any]] = []
+    eagerly: list[dict[str, Any]] = []
+    peer.merge(recipe(method, base, children, 0.5).to_yaml())
+    with LineProcess(command) as compiled, LineProcess(command) as eager:
+        first = compiled.ask(setup | {"compiled": True})
+        eager.ask(setup | {"compiled": False})
+        for number in range(options.repeats):
+            share = 0.3 + 0.4 * (number + 0.5) / options.repeats
+            config = recipe(method, base, children, share).to_yaml()
+            in_process.append(peer.merge(config))
+            ours.append(compiled.ask({"share": share, "copy": True}))
+            eagerly.append(eager.ask({"share": share, "copy": False}))
+            if number < options.cli_repeats:
+                command_line.append(_command_line(python, config, options.threads))
+    return first | {
+        "cuvee_s": _median(ours, "seconds"),
+        "eager_s": _median(eagerly, "seconds"),
+        "bound_s": _median(ours, "bound_s"),
+        "mergekit_in_process_s": statistics.median(in_process),
+        "mergekit_cli_s": statistics.median(command_line) if command_line else None,
+        "peak_mb": max(one["peak_mb"] for one in ours),
+        "eager_peak_mb": max(one["peak_mb"] for one in eagerly),
+    }
 
 
-def _command_line(python: Path, configs: Sequence[str], threads: int) -> float | None:
-    """The median of whole runs of `mergekit-yaml`, writing the child to a disk."""
-    seconds = []
-    for config in configs:
-        with tempfile.TemporaryDirectory(prefix="cuvee-bench-") as folder:
-            path = Path(folder) / "config.yaml"
-            path.write_text(config)
-            command: list[str | Path] = [
-                python.parent / "mergekit-yaml",
-                path,
-                Path(folder) / "child",
-                "--quiet",
-            ]
-            started = time.perf_counter()
-            subprocess.run(
-                [*command, "--num-threads", str(threads)], check=True, capture_output=True
-            )
-            seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds) if seconds else None
+def _command_line(python: Path, config: str, threads: int) -> float:
+    """Seconds of a whole run of `mergekit-yaml`, which writes the child to a disk."""
+    with tempfile.TemporaryDirectory(prefix="cuvee-bench-") as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(config)
+        command = [python.parent / "mergekit-yaml", path, Path(folder) / "child", "--quiet"]
+        started = time.perf_counter()
+        subprocess.run(
+            [str(one) for one in (*command, "--num-threads", threads)],
+            check=True,
+            capture_output=True,
+        )
+        return time.perf_counter() - started
+
+
+def _median(answers: Sequence[dict[str, Any]], key: str) -> float:
+    return float(statistics.median(one[key] for one in answers))
 
 
 def table(results: dict[str, dict[str, Any]]) -> Table:
@@ -179,10 +175,6 @@ def of_bound(row: dict[str, Any]) -> float:
 
 def _report(console: Console, method: str, row: dict[str, Any]) -> None:
     console.print(f"{method}: {row['cuvee_s']:.3f} s, {faster(row):.0f}x, {of_bound(row):.1f}x")
-
-
-def _common() -> list[str]:
-    return [name for name in SHARED if name in methods()]
 
 
 def _options() -> argparse.Namespace:

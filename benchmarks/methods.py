@@ -56,8 +56,17 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=60, help="trials a search (%(default)s)")
     parser.add_argument("--methods", help="run only these, separated by commas; keep the others")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--page-only", action="store_true", help="write the page, run nothing")
     options = parser.parse_args()
     console = Console()
+    if not options.page_only:
+        _update(options, console)
+    PAGE.write_text(page(recorded()), encoding="utf-8")
+    console.print(f"written: {PAGE}")
+
+
+def _update(options: argparse.Namespace, console: Console) -> None:
+    """Run what is asked for, and record it beside what is known."""
     chosen = options.methods.split(",") if options.methods else searched()
     with tempfile.TemporaryDirectory(prefix="cuvee-methods-") as folder:
         fresh = run(chosen, options.trials, options.workers, Path(folder), console)
@@ -65,8 +74,6 @@ def main() -> None:
     known |= {one.name: one for one in fresh}
     rows = [asdict(known[name]) for name in sorted(known)]
     FIGURES.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    PAGE.write_text(page(recorded()), encoding="utf-8")
-    console.print(f"written: {PAGE}")
 
 
 def recorded() -> list[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,26 @@ STEP = 0.05
 
 def parents(folder: Path) -> dict[str, Path]:
     """Folders by name, `base` first; made if they are not there."""
-    folders = {name: folder / name for name in ("base", *CHILDREN)}
-    if not all((one / "model.safetensors").is_file() for one in folders.values()):
-        model, tokenizer = _smollm2()
-        original = {name: one.clone() for name, one in model.named_parameters()}
-        for seed, (name, path) in enumerate(folders.items()):
-            generator = torch.Generator().manual_seed(seed)
-            for key, tensor in model.named_parameters():
-                noise = torch.randn(tensor.shape, generator=generator)
-                step = STEP * float(original[key].std()) if tensor.numel() > 1 else 0.0
-                tensor.data = original[key] + (step if name != "base" else 0.0) * noise
-            model.bfloat16().save_pretrained(path)
-            model.float()
-            tokenizer.save_pretrained(path)
-    return folders
+    if not folder.is_dir():
+        unfinished = folder.with_name(f"{folder.name}-unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _make(unfinished)
+        unfinished.rename(folder)
+    return {name: folder / name for name in ("base", *CHILDREN)}
+
+
+def _make(folder: Path) -> None:
+    model, tokenizer = _smollm2()
+    original = {name: one.clone() for name, one in model.named_parameters()}
+    for seed, name in enumerate(("base", *CHILDREN)):
+        generator = torch.Generator().manual_seed(seed)
+        for key, tensor in model.named_parameters():
+            noise = torch.randn(tensor.shape, generator=generator)
+            step = 0.0 if name == "base" else STEP * float(original[key].std())
+            tensor.data = original[key] + step * noise
+        model.bfloat16().save_pretrained(folder / name)
+        tokenizer.save_pretrained(folder / name)
+        model.float()
 
 
 def _smollm2() -> tuple[Any, Any]:

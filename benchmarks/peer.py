@@ -1,13 +1,12 @@
-"""mergekit in an environment of its own, and a process there that answers line by line."""
+"""mergekit in an environment of its own, and a process there that merges on request."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+
+from benchmarks.process import LineProcess
 
 VERSION = "0.1.5"
 _SERVER = Path(__file__).with_name("peer_server.py")
@@ -29,29 +28,11 @@ def environment(folder: Path) -> Path:
     return python
 
 
-class Peer:
+class Peer(LineProcess):
     """mergekit in a process that keeps its models loaded, as mergekit-evolve does in memory."""
 
     def __init__(self, python: Path, threads: int) -> None:
-        self._process = subprocess.Popen(
-            [python, _SERVER, str(threads)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.kill()
-        self._process.wait()
+        super().__init__([python, _SERVER, str(threads)])
 
     def merge(self, config: str, *, out: Path | None = None, seed: int = 0) -> float:
         """Merge a configuration (YAML) into memory; the seconds it took.
@@ -60,13 +41,4 @@ class Peer:
         mergekit's reason.
         """
         request = {"config": config, "out": None if out is None else str(out), "seed": seed}
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(request) + "\n")
-        self._process.stdin.flush()
-        line = self._process.stdout.readline()
-        answer: dict[str, Any] = json.loads(line) if line else {"error": "the process ended"}
-        if "error" in answer:
-            raise RuntimeError(answer["error"])
-        seconds: float = answer["seconds"]
-        return seconds
+        return float(self.ask(request)["seconds"])

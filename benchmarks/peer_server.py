@@ -55,12 +55,15 @@ def merge(config: str, seed: int, resident: dict[str, torch.Tensor]) -> float:
     # What `plan_in_memory` does; with pydantic 2.14 that itself fails, on a generic field's type.
     planner._plan()
     names = {task: weight.name for weight, task in planner._tensors}
+    for name in resident.keys() - set(names.values()):
+        del resident[name]
     executor = Executor(list(names), math_device="cpu", storage_device="cpu")
     with contextlib.redirect_stdout(sys.stderr):
         for task, value in executor.run(quiet=True):
             name = names[task]
-            if name in resident and resident[name].dtype == value.dtype:
-                resident[name].copy_(value)
+            held = resident.get(name)
+            if held is not None and (held.shape, held.dtype) == (value.shape, value.dtype):
+                held.copy_(value)
             else:
                 resident[name] = value.clone()
     return time.perf_counter() - started

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from merging.catalogue import get_method
 from merging.dataflow.blocks import check_blocks, check_scales
 from merging.dataflow.path import Path, read_path
-from merging.errors import RecipeError
+from merging.errors import CheckpointError, RecipeError
 from merging.layout import Scope, at_layer, lay_out, layer_of
 from merging.method import Method, Parameter
+from merging.moe.layout import expert_blocks
 from merging.recipe import Recipe
 from merging.values import Choice, Scalar, Setting, gradients
+from merging.vocabulary import UNION, tokens_of
 
 if TYPE_CHECKING:
     from merging.checkpoint import CheckpointInfo
@@ -52,7 +54,8 @@ def check_recipe(
         check_scales(path, parents[like].config)
         for field, name, _ in _references(recipe):
             check_blocks(field, name, parents[name].config, like, parents[like].config)
-    _check_tokenizer(recipe)
+    _check_tokenizer(recipe, parents, path)
+    _check_calibration(recipe, method, parents)
     if method.expand is not None:
         check_recipe(method.expand(recipe, depth), parents, like=like)
 
@@ -178,13 +181,49 @@ def _within(tensor: str, num_layers: int) -> str:
     return tensor if depth is None else at_layer(tensor, min(depth, num_layers - 1))
 
 
-def _check_tokenizer(recipe: Recipe) -> None:
+def _check_tokenizer(
+    recipe: Recipe, parents: Mapping[str, CheckpointInfo], path: Path | None
+) -> None:
     source = recipe.tokenizer_source
-    if source is not None and source != "base" and source not in recipe.model_names():
-        message = f"must be 'base' or a model of the recipe, not {source!r}"
+    if source == UNION and source not in recipe.model_names():
+        if path is not None:
+            message = "is 'union', but a path has the tokens of its first model"
+            raise RecipeError("tokenizer_source", message)
+    elif source is not None and source != "base" and source not in recipe.model_names():
+        message = f"must be 'base', 'union' or a model of the recipe, not {source!r}"
         raise RecipeError("tokenizer_source", message)
     if source == "base" and recipe.base_model is None:
         raise RecipeError("tokenizer_source", "is 'base', but there is no base_model")
+    if path is not None and not parents[path.first].tied_embeddings:
+        first, last = (tokens_of(parents[name]) for name in (path.first, path.last))
+        if first is not None and last is not None and first.digest != last.digest:
+            message = f"{path.last!r}, which gives the head, has other tokens than {path.first!r}"
+            raise RecipeError("slices", message)
+
+
+def _check_calibration(
+    recipe: Recipe, method: Method, parents: Mapping[str, CheckpointInfo]
+) -> None:
+    calibration = recipe.calibration
+    if method.statistic is None:
+        if calibration is not None:
+            raise RecipeError("calibration", f"method {method.name!r} looks at no texts")
+        return
+    if calibration is None:
+        raise RecipeError("calibration", f"method {method.name!r} needs it: texts to look at")
+    for model in calibration.models:
+        if model not in recipe.model_names():
+            raise RecipeError(f"calibration.models.{model}", "is no model of the recipe")
+    if method.statistic.kind == "routing":
+        for field, name, _ in _references(recipe):
+            _check_experts(field, parents[name])
+
+
+def _check_experts(field: str, model: CheckpointInfo) -> None:
+    try:
+        expert_blocks(model.tensors)
+    except CheckpointError as error:
+        raise RecipeError(field, str(error)) from None
 
 
 def _groups(recipe: Recipe) -> Iterator[tuple[str, list[str]]]:

@@ -3,6 +3,7 @@
 MergingError
 ├── RecipeError        a recipe asks for what cannot be done; `field` says where
 ├── CheckpointError    a folder is no checkpoint that can be read, or written
+├── CalibrationError   statistics that a recipe needs cannot be computed, or are not there
 └── NonFiniteError     a merge came out as NaN or infinity; the tensor is named
 """
 
@@ -26,6 +27,10 @@ class RecipeError(MergingError):
 
 class CheckpointError(MergingError):
     """A model folder cannot be read as, or written as, a safetensors checkpoint."""
+
+
+class CalibrationError(MergingError):
+    """What a data-driven method needs to know of its models cannot be computed, or is missing."""
 
 
 class NonFiniteError(MergingError):

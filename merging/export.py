@@ -14,28 +14,21 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from merging.checkpoint import TensorInfo, check_recipe, inspect_checkpoint, open_parent
+from merging.alignment import align_parents
+from merging.calibration.store import Measured
+from merging.checkpoint import Parent, TensorInfo, check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import read_path
-from merging.engine import check_finite
 from merging.errors import CheckpointError
+from merging.finite import check_finite
 from merging.merger import Merger
+from merging.model_files import INDEX
 from merging.recipe import Recipe
 from merging.site import Workshop
+from merging.tokenizer_files import copy_tokenizer, write_tokenizer
+from merging.vocabulary import child_infos, child_vocabulary
 
 SHARD_BYTES = 5 * 10**9
-
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "chat_template.jinja",
-    "generation_config.json",
-)
 
 
 def write_checkpoint(
@@ -45,40 +38,53 @@ def write_checkpoint(
     *,
     overwrite: bool = False,
     max_shard_bytes: int = SHARD_BYTES,
+    measured: Measured | None = None,
 ) -> None:
     """Merge `recipe` and write config, weights, tokenizer, generation settings and recipe.yaml.
 
     The weights are of `out_dtype`, else `dtype`, else of the type that they have in the base
     model, or in the first model where there is none; config.json comes from there too. The
-    tokenizer and generation settings come from `tokenizer_source`, else from the same model.
+    tokenizer and generation settings come from `tokenizer_source`, else from the same model; where
+    models have different tokens, see `merging.vocabulary`.
     Weights of more than `max_shard_bytes` are cut into files of that size; memory is that of one.
     A path through blocks becomes a model of as many layers, its scales folded into the weights.
+    A procedure's own recipe is written as expanded_recipe.yaml. `measured` is what a data-driven
+    method needs.
 
     The folder appears whole or not at all. Raises CheckpointError if `out` holds anything and
-    `overwrite` is not set, or a path's scales cannot be folded; RecipeError and NonFiniteError as
-    merging does.
+    `overwrite` is not set, or a path's scales cannot be folded; RecipeError, CalibrationError and
+    NonFiniteError as merging does.
     """
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"{out}: is a file, not a folder to write to")
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise CheckpointError(f"{out}: already holds files; choose another folder or overwrite")
     infos = {name: inspect_checkpoint(folder) for name, folder in parents.items()}
-    check_recipe(recipe, infos)
+    check_recipe(recipe, child_infos(recipe, infos))
     template = infos[recipe.base_model or recipe.model_names()[0]]
-    source = recipe.tokenizer_source
-    tokenizer = template if source in (None, "base") else infos[str(source)]
 
     out.parent.mkdir(parents=True, exist_ok=True)
     draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
     draft.mkdir()
     try:
-        child = _child(recipe, parents)
-        _write_weights(recipe, child, draft, max_shard_bytes)
-        _write_config(recipe, {**template.config, **child.config()}, draft / "config.json")
-        for name in _TOKENIZER_FILES:
-            if (tokenizer.path / name).is_file():
-                shutil.copyfile(tokenizer.path / name, draft / name)
+        opened: dict[str, Parent] = {
+            name: open_parent(parents[name]) for name in recipe.model_names()
+        }
+        config = dict(template.config)
+        vocabulary = child_vocabulary(recipe, infos)
+        if vocabulary is None:
+            copy_tokenizer(infos.get(recipe.tokenizer_source or "", template), draft)
+        else:
+            write_tokenizer(vocabulary, infos, draft)
+            config |= vocabulary.config(infos)
+            opened = {**align_parents(vocabulary, opened)}
+        child = _child(recipe, opened, measured)
+        _write_weights(recipe, child, opened, draft, max_shard_bytes)
+        _write_config(recipe, {**config, **child.config()}, draft / "config.json")
         (draft / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        if isinstance(child, Merger) and child.recipe != recipe:
+            expanded = child.recipe.to_yaml()
+            (draft / "expanded_recipe.yaml").write_text(expanded, encoding="utf-8")
         _replace(draft, out)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
@@ -96,17 +102,22 @@ class _Child(Protocol):
     def config(self) -> dict[str, Any]: ...
 
 
-def _child(recipe: Recipe, parents: Mapping[str, Path]) -> _Child:
-    opened = {name: open_parent(parents[name]) for name in recipe.model_names()}
+def _child(recipe: Recipe, opened: Mapping[str, Parent], measured: Measured | None) -> _Child:
     path = read_path(recipe)
     if path is not None:
         return FoldedPath(path, opened)
     like = recipe.base_model or recipe.model_names()[0]
-    return Merger(recipe, opened, like=like, workshop=Workshop())
+    return Merger(recipe, opened, like=like, workshop=Workshop(), measured=measured)
 
 
 @torch.no_grad()
-def _write_weights(recipe: Recipe, child: _Child, folder: Path, max_shard_bytes: int) -> None:
+def _write_weights(
+    recipe: Recipe,
+    child: _Child,
+    parents: Mapping[str, Parent],
+    folder: Path,
+    max_shard_bytes: int,
+) -> None:
     """One file, or shards and their index as transformers names them."""
     dtype = recipe.out_dtype or recipe.dtype
     shards = _shards(child.tensors, dtype, max_shard_bytes)
@@ -116,20 +127,20 @@ def _write_weights(recipe: Recipe, child: _Child, folder: Path, max_shard_bytes:
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
         if len(shards) == 1:
             file = "model.safetensors"
-        tensors = {name: _stored(child, name, dtype) for name in names}
+        tensors = {name: _stored(child, parents, name, dtype) for name in names}
         save_file(tensors, folder / file, metadata={"format": "pt"})
         places |= dict.fromkeys(names, file)
         total += sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
     if len(shards) > 1:
         index = {"metadata": {"total_size": total}, "weight_map": places}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n")
 
 
-def _stored(child: _Child, name: str, dtype: str | None) -> Tensor:
+def _stored(child: _Child, parents: Mapping[str, Parent], name: str, dtype: str | None) -> Tensor:
     merged = child.tensor(name)
     if merged.is_floating_point():
         merged = merged.to(getattr(torch, dtype or child.tensors[name].dtype))
-        check_finite({name: merged}, [merged.sum(dtype=torch.float32)])
+        check_finite({name: merged}, [merged.sum(dtype=torch.float32)], parents)
     return merged
 
 

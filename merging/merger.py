@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from merging.calibration.store import Measured
 from merging.catalogue import get_method
 from merging.checkpoint import Parent, TensorInfo
 from merging.checks import check_recipe
-from merging.errors import RecipeError
+from merging.errors import CalibrationError, RecipeError
 from merging.layout import Block, Input, at_layer, lay_out
 from merging.method import Pointwise, Value
 from merging.recipe import Recipe
@@ -23,7 +24,8 @@ class Merger:
     """One recipe on its way to a child in the shapes of the parent `like`.
 
     Raises RecipeError if the recipe cannot be carried out with these parents. `workshop` carries
-    what serves further recipes too; `digests` name the content of each model in its statistics.
+    what serves further recipes too; `digests` name the content of each model in its statistics;
+    `measured` is what a data-driven method needs, without which it raises CalibrationError.
     """
 
     def __init__(
@@ -35,13 +37,23 @@ class Merger:
         workshop: Workshop,
         digests: Mapping[str, str] | None = None,
         device: torch.device | str = "cpu",
+        measured: Measured | None = None,
     ) -> None:
         infos = {name: parent.info for name, parent in parents.items()}
         check_recipe(recipe, infos, like=like)
         method = get_method(recipe.merge_method)
+        if method.statistic is not None and measured is None:
+            message = f"what method {method.name!r} needs to know of its models was not computed"
+            raise CalibrationError(message)
+        self._measured = measured or Measured()
+        self._calibration = recipe.calibration
         if method.expand is not None:
             recipe = method.expand(recipe, infos[like].num_layers)
-            method = get_method(recipe.merge_method)
+        elif method.expand_measured is not None:
+            recipe = method.expand_measured(recipe, self._measured.numbers())
+            check_recipe(recipe, infos, like=like)
+        self._recipe = recipe
+        method = get_method(recipe.merge_method)
         self._method = method
         self._base_model = recipe.base_model if method.base != "none" else None
         self._layout = lay_out(recipe, infos[like].num_layers)
@@ -58,6 +70,11 @@ class Merger:
     def tensors(self) -> Mapping[str, TensorInfo]:
         """The child's tensors, as they are stored in the parent `like`."""
         return self._shapes
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe that is carried out: a procedure's is the one that it wrote."""
+        return self._recipe
 
     def config(self) -> dict[str, Any]:
         """What the child's config.json says otherwise than the parent's: nothing."""
@@ -92,7 +109,7 @@ class Merger:
         inputs = [[(one.model, one.layer) for one in block.inputs] for block in self._blocks()]
         return ModelSurvey(
             make_sites=self._sites,
-            signature=(self._method.name, self._base_model, str(inputs)),
+            signature=(self._method.name, self._base_model, str(inputs), str(self._calibration)),
             workshop=self._workshop,
         )
 
@@ -141,6 +158,7 @@ class Merger:
             choices={key: one for key, one in shared.items() if isinstance(one, str)},
             workshop=self._workshop,
             prepared=self._prepared,
+            measured=self._measured,
         )
 
     def _source(self, one: Input, name: str) -> Source:

@@ -63,6 +63,20 @@ class Parameter:
     search: SearchRange | None = None
 
 
+@dataclass(frozen=True)
+class Statistic:
+    """What a data-driven method knows of its models beside the weights, computed from texts.
+
+    `kind` says what is computed (see `merging.calibration`): tensors of each model that takes part
+    but the base, or, with `joint`, of all of them together. `settings` are the parameters that it
+    depends on.
+    """
+
+    kind: str
+    joint: bool = False
+    settings: tuple[str, ...] = ()
+
+
 class Ranking(Protocol):
     """The entries of a delta by magnitude, the largest first, of equals the first in the tensor."""
 
@@ -128,6 +142,10 @@ class Site(Protocol):
     def l1(self, parent: int) -> float:
         """The sum of magnitudes of the i-th parent's delta."""
 
+    def statistic(self, parent: int) -> Tensor:
+        """What the method's `statistic` holds of the i-th parent under this tensor's name. Raises
+        CalibrationError if it holds nothing."""
+
     def key(self, parent: int) -> int:
         """The i-th parent's random key for this tensor, of 62 bits: a function of the recipe's
         `random_seed`, the model's name and the tensor's name alone."""
@@ -182,6 +200,7 @@ class Pointwise:
 MergeFunction = Callable[[Site], "Tensor | Pointwise"]
 PrepareFunction = Callable[[Survey], object]
 ExpandFunction = Callable[["Recipe", int], "Recipe"]
+ExpandMeasured = Callable[["Recipe", Mapping[str, Sequence[float]]], "Recipe"]
 
 
 @dataclass(frozen=True)
@@ -190,9 +209,12 @@ class Method:
 
     `form`: "tensor", one tensor at a time; "prepared", the same after `prepare` has seen all
     tensors of the child; "procedure", which writes another recipe: `expand(recipe, number of
-    layers)`. `base`: "required"; "optional", merging task vectors where a base is given and whole
-    models where not; "none", where a base model named in a recipe is merged as any other.
-    `min_parents` and `max_parents` count the parents without the base.
+    layers)`, or `expand_measured(recipe, joint statistics by name)`. `statistic` is what it knows
+    of its models beside the weights; its recipes say from which texts (`calibration`).
+
+    `base`: "required"; "optional", merging task vectors where a base is given and whole models
+    where not; "none", where a base model named in a recipe is merged as any other. `min_parents`
+    and `max_parents` count the parents without the base.
 
     `merge` changes none of the tensors it is given. A tensor it returns is new, in float32 and of
     the site's shape.
@@ -209,6 +231,8 @@ class Method:
     merge: MergeFunction | None = None
     prepare: PrepareFunction | None = None
     expand: ExpandFunction | None = None
+    expand_measured: ExpandMeasured | None = None
+    statistic: Statistic | None = None
 
     def parameter(self, name: str) -> Parameter | None:
         """The parameter of this name, if the method has it."""

@@ -1,15 +1,17 @@
 """A recipe: which models are merged, by which method, with which numbers.
 
 The vocabulary is mergekit's configuration, so that a recipe written there runs here and one
-found here runs there. Four things differ, and are written so that mergekit still reads them:
+found here runs there. What differs is written so that mergekit still reads it:
 
 - `parameters.random_seed`, for the methods that draw random masks: mergekit takes its seed on the
   command line and passes over this key, so its masks are others;
 - `parameters.input_scale`, a factor on the residual stream as it enters the layers of a slice of a
   `passthrough`: mergekit passes over it, so the YAML of such a recipe says that it is an extension;
+- `calibration`, the texts that a data-driven method's statistics are computed from: mergekit has no
+  such method, so the YAML says that it is an extension;
 - a `weight` left out is 1; mergekit wants every weight written;
-- the keys that Cuvee does not support (`modules`, `tokenizer`, `chat_template`, LoRA references)
-  are errors, never passed over in silence.
+- the keys that Cuvee does not support (`modules`, `tokenizer`, `chat_template`) are errors, never
+  passed over in silence.
 """
 
 from __future__ import annotations
@@ -46,6 +48,7 @@ Parameters = dict[
 
 
 _EXTENDED = "# input_scale is Cuvee's own: mergekit passes over it, and makes another model.\n"
+_CALIBRATED = "# The method and its calibration are Cuvee's own: mergekit has nothing like them.\n"
 
 
 class _Part(BaseModel):
@@ -81,6 +84,20 @@ class Slice(_Part):
     parameters: Parameters = {}
 
 
+class Calibration(_Part):
+    """What a data-driven method watches its models on: the first `items` prompts of the search
+    split of `task`, or, for those of `models`, of another task; `seed` fixes what is drawn."""
+
+    task: Name
+    items: Annotated[int, Field(ge=1, le=100_000)] = 64
+    seed: Annotated[int, Field(ge=0, lt=2**53)] = 0
+    models: dict[Name, Name] = {}
+
+    def task_of(self, model: str) -> str:
+        """The task that a model is watched on."""
+        return self.models.get(model, self.task)
+
+
 class Recipe(_Part):
     """One child. Either `models` (whole models) or `slices` (stacks of layers) names the parents.
 
@@ -97,6 +114,7 @@ class Recipe(_Part):
     dtype: DType | None = None
     out_dtype: DType | None = None
     tokenizer_source: Name | None = None
+    calibration: Calibration | None = None
 
     @model_validator(mode="after")
     def _either_models_or_slices(self) -> Self:
@@ -137,6 +155,8 @@ class Recipe(_Part):
     def to_yaml(self) -> str:
         """The recipe as a mergekit configuration; `from_yaml` reads it back."""
         text = yaml.dump(self._plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+        if self.calibration is not None:
+            text = _CALIBRATED + text
         return _EXTENDED + text if self._scales_inputs() else text
 
     def digest(self) -> str:

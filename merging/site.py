@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
+from merging.calibration.store import Measured
 from merging.method import Pointwise, Ranking
 from merging.pointwise import Runner
 from merging.statistics import Source, Statistics
@@ -52,6 +53,7 @@ class TensorSite:
     choices: Mapping[str, str]
     workshop: Workshop
     prepared: object = None
+    measured: Measured = field(default_factory=Measured)
 
     @property
     def base(self) -> Tensor | None:
@@ -87,6 +89,10 @@ class TensorSite:
 
     def l1(self, parent: int) -> float:
         return self.workshop.statistics.l1(self._base(), self.sources[parent])
+
+    def statistic(self, parent: int) -> Tensor:
+        found = self.measured.tensor(self.models[parent], self.tensor_names[parent])
+        return found.to(self.sources[parent].tensor.device)
 
     def key(self, parent: int) -> int:
         return random_key(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from merging.layout import layer_of
+
 OUTSIDE_BLOCKS = ("embed_tokens", "lm_head", "model.norm")
 """Filters for every tensor outside the blocks. A filter is a part of tensor names: `model.norm`
 meets `model.norm.weight` alone, no layer's `input_layernorm`."""
@@ -55,6 +57,19 @@ class Grouping:
             modules = (*self.module_groups, REST)
             layers = [f"{layer}/{module}" for layer in layers for module in modules]
         return (*layers, "embeddings") if self.embeddings else tuple(layers)
+
+    def group_of(self, tensor: str) -> int | None:
+        """The place of the number that a tensor reads; None outside the blocks, where they have
+        no number of their own."""
+        layer = layer_of(tensor)
+        if layer is None:
+            return len(self.names) - 1 if self.embeddings else None
+        span = next(index for index, end in enumerate(self.layer_ends) if layer < end)
+        if not self.module_groups:
+            return span
+        inside = [index for index, one in enumerate(self.module_groups) if one in tensor]
+        rest = len(self.module_groups)
+        return span * (rest + 1) + (inside[0] if inside else rest)
 
     def setting(self, numbers: Sequence[float]) -> object:
         """One number a group, as a parameter's value in mergekit's vocabulary.

@@ -17,6 +17,7 @@ from pydantic import (
 
 TensorFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
 PerGroup = Annotated[tuple[float, ...], Field(min_length=1, max_length=10_000)]
+TaskName = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 
 
@@ -80,6 +81,17 @@ class GeneChoices(_Part):
     choices: tuple[bool | Word, ...] = Field(min_length=2, max_length=32)
 
 
+class CalibrationSpec(_Part):
+    """The texts that a data-driven method's statistics are computed from: the first `items` prompts
+    of a task's search split, by default of the spec's first task. `parents` are watched on tasks of
+    their own. `seed` fixes what is drawn."""
+
+    task: TaskName | None = None
+    items: int = Field(default=64, ge=1, le=100_000)
+    seed: int = Field(default=0, ge=0, lt=2**53)
+    parents: dict[str, TaskName] = Field(default={}, max_length=32)
+
+
 ParameterSetting = Annotated[
     Annotated[GeneRange, Tag("<range>")]
     | Annotated[GeneChoices, Tag("<choices>")]
@@ -100,6 +112,10 @@ class ParameterSpaceSpec(_Part):
     Layer groups cut the blocks into runs of near-equal length. With `module_groups`, every layer
     group has genes for each of them (a filter is a part of tensor names) and for the rest.
     `embeddings` gives all tensors outside the blocks a gene of their own.
+
+    `calibration` is for methods that look at texts. With `start: adamerging`, the weights of task
+    vectors start at the mean coefficients that AdaMerging finds for each gene group on those texts,
+    clipped into the range, rather than at `initial`.
     """
 
     kind: Literal["parameter"]
@@ -110,6 +126,8 @@ class ParameterSpaceSpec(_Part):
     module_groups: tuple[TensorFilter, ...] = Field(default=(), max_length=16)
     embeddings: bool = True
     parameters: dict[str, ParameterSetting] = {}
+    calibration: CalibrationSpec | None = None
+    start: Literal["adamerging"] | None = None
 
     @property
     def groups(self) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from merging.catalogue import Method, get_method
 from merging.recipe import Recipe
+from search.calibration import STARTED, Coefficients, calibration, group_means
 from search.errors import SpaceError
 from search.gene import Gene, Genome
 from search.groups import Grouping
@@ -34,19 +35,27 @@ class ParameterSpace:
     _base: str | None
     _method: str
     _fixed: Mapping[str, object]
+    _calibration: Mapping[str, object] | None
 
     @classmethod
     def from_spec(
-        cls, spec: SearchSpec, space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]
+        cls,
+        spec: SearchSpec,
+        space: ParameterSpaceSpec,
+        shapes: Mapping[str, ModelShape],
+        start: Coefficients | None = None,
     ) -> ParameterSpace:
         """The space of one of the spec's stages, for models of these shapes by alias.
 
-        Raises SpaceError where `check_spec` finds a mistake.
+        `start` are the coefficients that the weights start from, one a parent. Raises SpaceError
+        where `check_spec` finds a mistake.
         """
         method = get_method(space.method)
         base, parents = roles(space, method)
         grouping = _grouping(space, shapes)
         blocks = tuple(_blocks(space, method, parents, grouping))
+        if start is not None:
+            blocks = tuple(block.started(start, grouping) for block in blocks)
         return cls(
             genes=tuple(gene for block in blocks for gene in block.genes()),
             _blocks=blocks,
@@ -55,6 +64,9 @@ class ParameterSpace:
             _base=None if base is None else spec.models[base].ref,
             _method=method.name,
             _fixed=fixed(space, method, spec.seed),
+            _calibration=(
+                None if method.statistic is None else calibration(spec, space).model_dump()
+            ),
         )
 
     @property
@@ -90,6 +102,7 @@ class ParameterSpace:
                 ],
                 "base_model": self._base,
                 "parameters": shared,
+                "calibration": self._calibration,
             }
         )
 
@@ -135,6 +148,15 @@ class _Block:
             Gene(f"{self.label}{name}", self.searched.low, self.searched.high, start)
             for name, start in zip(self.names, starts, strict=True)
         ]
+
+    def started(self, start: Coefficients, grouping: Grouping) -> _Block:
+        """The block with its genes at a parent's coefficients, if it holds the parent's weights."""
+        if self.parent is None or self.searched.parameter.name != STARTED:
+            return self
+        genes = self.genes()
+        means = group_means(start, grouping, self.parent, [gene.initial for gene in genes])
+        clipped = tuple(gene.clip(mean) for gene, mean in zip(genes, means, strict=True))
+        return replace(self, searched=replace(self.searched, initial=clipped))
 
 
 def _blocks(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from merging.recipe import Recipe
+from search.calibration import Coefficients
 from search.dataflow import DataFlowSpace
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.gene import Gene
@@ -30,12 +31,18 @@ class Space(Protocol):
         shows in it."""
 
 
-def make_space(spec: SearchSpec, stage: Stage, shapes: Mapping[str, ModelShape]) -> Space:
+def make_space(
+    spec: SearchSpec,
+    stage: Stage,
+    shapes: Mapping[str, ModelShape],
+    start: Coefficients | None = None,
+) -> Space:
     """The space of a stage, for models of these shapes by alias.
 
-    Raises SpaceError where `check_spec` finds a mistake.
+    `start` are the coefficients that a space with a start begins from; without them it has the
+    same genes, at their ordinary start. Raises SpaceError where `check_spec` finds a mistake.
     """
     if isinstance(stage.space, DataFlowSpaceSpec):
         refs = {alias: spec.models[alias].ref for alias in stage.space.parents}
         return DataFlowSpace.from_spec(stage.space, refs, shapes)
-    return ParameterSpace.from_spec(spec, stage.space, shapes)
+    return ParameterSpace.from_spec(spec, stage.space, shapes, start)

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from merging.catalogue import Method, Parameter, get_method, methods
+from search.calibration import takes_start
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError
 from search.model_shape import ModelShape
@@ -113,6 +114,7 @@ def _check_method(path: str, space: ParameterSpaceSpec) -> Iterator[FieldError]:
         return
     yield from _check_roles(path, space, method)
     yield from _check_parameters(path, space, method)
+    yield from _check_calibration(path, space, method)
 
 
 def _check_roles(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
@@ -147,6 +149,11 @@ def _check_parameters(path: str, space: ParameterSpaceSpec, method: Method) -> I
             known = ", ".join(one.name for one in method.parameters) or "none"
             message = f"method {method.name!r} has no parameter {name!r}; there are: {known}"
             yield FieldError(field, message)
+        elif method.statistic is not None and name in method.statistic.settings:
+            if isinstance(setting, GeneRange | GeneChoices):
+                yield FieldError(field, "is settled before the search: give one value")
+            else:
+                yield from _check_value(field, parameter, setting)
         elif isinstance(setting, GeneChoices):
             yield from _check_choices(field, parameter, setting)
         elif isinstance(setting, GeneRange):
@@ -159,6 +166,22 @@ def _check_parameters(path: str, space: ParameterSpaceSpec, method: Method) -> I
         if needed and parameter.name not in space.parameters:
             message = f"method {method.name!r} needs it: {parameter.summary}"
             yield FieldError(f"{path}.parameters.{parameter.name}", message)
+
+
+def _check_calibration(
+    path: str, space: ParameterSpaceSpec, method: Method
+) -> Iterator[FieldError]:
+    if space.start is not None and not takes_start(method):
+        message = f"method {method.name!r} has no weights of task vectors to start"
+        yield FieldError(f"{path}.start", message)
+    if space.calibration is None:
+        return
+    if method.statistic is None and space.start is None:
+        yield FieldError(f"{path}.calibration", f"method {method.name!r} looks at no texts")
+    for alias in space.calibration.parents:
+        if alias not in space.parents:
+            field = f"{path}.calibration.parents.{alias}"
+            yield FieldError(field, f"{alias!r} is not among the parents")
 
 
 def _check_choices(field: str, parameter: Parameter, setting: GeneChoices) -> Iterator[FieldError]:

@@ -1,10 +1,12 @@
-"""The models folder: references resolved to checkpoints that lie inside it, and nowhere else."""
+"""The models folder: references resolved to checkpoints that lie inside it, and nowhere else but
+in the local Hugging Face cache, by a repository's name and revision."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from merging import references
 from merging.checkpoint import CheckpointInfo, inspect_checkpoint
 from merging.errors import CheckpointError
 from search.errors import FieldError
@@ -40,33 +42,39 @@ def shapes(checkpoints: Mapping[str, CheckpointInfo]) -> dict[str, ModelShape]:
 def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldError:
     """The checkpoint that a reference names, or what is wrong with it, under `field`.
 
-    Links are followed before the folder is checked, so no reference leads outside.
+    A reference is a folder or a GGUF file in the models folder, `org/name@revision` in the local
+    Hugging Face cache, or `base+adapter` of those. Links are followed before a path is checked, so
+    none leads elsewhere; nor does the base that an adapter names.
     """
     root = models_dir.resolve()
     if not ref or "\x00" in ref:
         return FieldError(field, "a model reference cannot be empty")
-    folder = (root / ref).resolve()
-    if not folder.is_relative_to(root):
-        return FieldError(field, f"{ref!r} lies outside the models folder")
-    if not folder.is_dir():
-        there = ", ".join(available(models_dir)) or "none"
-        return FieldError(field, f"there is no model {ref!r}; the models folder holds: {there}")
     try:
-        return inspect_checkpoint(folder)
+        path = references.resolve(ref, root)
+    except CheckpointError as error:
+        there = ", ".join(available(models_dir)) or "none"
+        return FieldError(field, f"{error}; the models folder holds: {there}")
+    try:
+        base, _ = references.parts(path)
+        if not any(base.resolve().is_relative_to(one) for one in (root, references.hub_cache())):
+            return FieldError(field, f"the base of {ref!r} lies outside the models folder")
+        return inspect_checkpoint(path)
     except CheckpointError as error:
         return FieldError(field, str(error))
 
 
 def available(models_dir: Path) -> list[str]:
-    """References of every checkpoint in the models folder, sorted."""
+    """References of every checkpoint and GGUF file in the models folder, sorted."""
     root = models_dir.resolve()
-    return sorted(str(folder.relative_to(root)) for folder in _checkpoints(root, _DEPTH))
+    return sorted(str(path.relative_to(root)) for path in _checkpoints(root, _DEPTH))
 
 
 def _checkpoints(folder: Path, depth: int) -> Iterator[Path]:
     if (folder / "config.json").is_file():
         yield folder
-    elif depth > 0:
+        return
+    yield from folder.glob("*.gguf")
+    if depth > 0:
         for child in folder.iterdir():
             if child.is_dir() and not child.is_symlink() and not child.name.startswith("."):
                 yield from _checkpoints(child, depth - 1)

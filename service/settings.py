@@ -43,6 +43,12 @@ class Settings(BaseSettings):
         return URL.create("sqlite", database=str(path)).render_as_string()
 
     @property
+    def statistics_dir(self) -> Path:
+        """Where what is computed once from models is kept: a cache, safe to delete while nothing
+        runs."""
+        return self.data_dir.resolve() / "statistics"
+
+    @property
     def exports_dir(self) -> Path:
         """Where exported checkpoints are written, one folder each."""
         return self.data_dir.resolve() / "exports"

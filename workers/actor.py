@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from workers.evaluator import Evaluator
-from workers.work import Context, Evaluate, Result, Work
+from workers.work import Context, Evaluate, Prepare, Result, Work
 
 
 class Worker:
@@ -26,6 +26,8 @@ class Worker:
             evaluator = self._evaluator(work.context)
             if isinstance(work, Evaluate):
                 return evaluator.evaluate(work, self._name)
+            if isinstance(work, Prepare):
+                return evaluator.prepare(work, self._name)
             return evaluator.write(work, self._name)
         except Exception as error:
             return Result(work.id, self._name, {}, f"{type(error).__name__}: {error}", 0.0, 0.0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from typing import Any
 
 from transformers import AutoTokenizer
 
@@ -13,24 +15,37 @@ from evaluators.tasks import load_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
-from workers.work import Context, Evaluate, Result, TaskScores, WriteCheckpoint
+from workers.preparing import Preparing
+from workers.work import Context, Evaluate, Prepare, Result, TaskScores, WriteCheckpoint
 
 
 class Evaluator:
     """Builds and scores the candidates of one context; what it prepares it keeps.
 
-    The first model of the context gives the tokenizer.
+    The first model of the context gives the tokenizer, unless the models have several: then each
+    child has the one of its recipe's vocabulary.
     """
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._engine = MergeEngine(context.models, device=context.device)
-        self._tokenizer = AutoTokenizer.from_pretrained(next(iter(context.models.values())))
+        self._engine = MergeEngine(
+            context.models, device=context.device, statistics=context.statistics
+        )
+        first = next(iter(self._engine.parents.values()))
+        self._tokenizer = AutoTokenizer.from_pretrained(first.info.folder)
         self._tasks = {
             name: load_task(name, context.tasks_dir, metric=metric)
             for name, metric in context.tasks.items()
         }
-        self._prepared: dict[tuple[str, Split], PreparedTask] = {}
+        self._preparing = Preparing(
+            self._engine,
+            context.models,
+            self._tokenizer,
+            context.tasks_dir,
+            context.statistics,
+        )
+        self._tokenizers: dict[Path, Any] = {first.info.folder: self._tokenizer}
+        self._prepared: dict[tuple[str, Split, Path], PreparedTask] = {}
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:
         """The child's item scores on every task of the context.
@@ -38,10 +53,13 @@ class Evaluator:
         Raises MergingError when the recipe cannot be built or yields NaN.
         """
         started = time.perf_counter()
-        model = self._engine.merge(Recipe.model_validate_json(work.recipe))
+        recipe = Recipe.model_validate_json(work.recipe)
+        model = self._engine.merge(recipe, self._preparing.measured(recipe))
         merged = time.perf_counter()
+        folder = self._engine.tokenizer_folder(recipe)
         scores = {
-            name: _task_scores(self._prepare(name, work.split).score(model)) for name in self._tasks
+            name: _task_scores(self._prepare(name, work.split, folder).score(model))
+            for name in self._tasks
         }
         scored = time.perf_counter()
         return Result(work.id, worker, scores, None, merged - started, scored - merged)
@@ -49,17 +67,32 @@ class Evaluator:
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""
         started = time.perf_counter()
-        write_checkpoint(Recipe.model_validate_json(work.recipe), self._context.models, work.folder)
+        recipe = Recipe.model_validate_json(work.recipe)
+        measured = self._preparing.measured(recipe)
+        write_checkpoint(recipe, self._context.models, work.folder, measured=measured)
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 
-    def _prepare(self, name: str, split: Split) -> PreparedTask:
-        if (name, split) not in self._prepared:
+    def prepare(self, work: Prepare, worker: str) -> Result:
+        """Compute statistics, or find them. Raises MergingError or EvaluatorError."""
+        started = time.perf_counter()
+        recipe = Recipe.model_validate_json(work.recipe)
+        numbers = self._preparing.prepare(recipe, work.model).numbers()
+        taken = time.perf_counter() - started
+        return Result(work.id, worker, {}, None, taken, 0.0, numbers)
+
+    def _prepare(self, name: str, split: Split, folder: Path) -> PreparedTask:
+        """The task in the tokens of the tokenizer in `folder`."""
+        key = name, split, folder
+        if key not in self._prepared:
+            if folder not in self._tokenizers:
+                self._tokenizers[folder] = AutoTokenizer.from_pretrained(folder)
+            tokenizer = self._tokenizers[folder]
             limit = self._context.search_items if split == "search" else None
-            prepared = PreparedTask(self._tasks[name], split, self._tokenizer, limit=limit)
+            prepared = PreparedTask(self._tasks[name], split, tokenizer, limit=limit)
             if not prepared.items:
                 raise TaskDataError(f"task {name!r} has no item in its {split} split")
-            self._prepared[name, split] = prepared
-        return self._prepared[name, split]
+            self._prepared[key] = prepared
+        return self._prepared[key]
 
 
 def _task_scores(scores: SplitScores) -> TaskScores:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.task import Split
@@ -16,6 +16,8 @@ class Context:
     `models` maps each name that recipes use to the folder of its checkpoint, `tasks` each task to
     its metric. `digests` are those of the models' content: a worker holds on to what it has loaded
     only while they are the same. `search_items` limits the search split to its first items.
+    `statistics` is the folder for what is computed once from models; without one it is computed
+    by every worker.
     """
 
     models: Mapping[str, Path]
@@ -24,6 +26,7 @@ class Context:
     tasks_dir: Path | None
     search_items: int | None
     device: str
+    statistics: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,19 @@ class WriteCheckpoint:
     timeout_seconds: float
 
 
-Work = Evaluate | WriteCheckpoint
+@dataclass(frozen=True)
+class Prepare:
+    """Compute what the recipe's method needs to know of one model or, for None, of all of them
+    together, unless a file holds it already. `recipe` is JSON."""
+
+    id: str
+    context: Context
+    recipe: str
+    model: str | None
+    timeout_seconds: float
+
+
+Work = Evaluate | WriteCheckpoint | Prepare
 
 
 @dataclass(frozen=True)
@@ -69,7 +84,10 @@ class TaskScores:
 
 @dataclass(frozen=True)
 class Result:
-    """How a piece of work ended: with `scores` by task (none for a checkpoint), or a `reason`."""
+    """How a piece of work ended: with `scores` by task (of an evaluation), or a `reason`.
+
+    `numbers` are the joint statistics that were prepared, by name.
+    """
 
     id: str
     worker: str
@@ -77,3 +95,4 @@ class Result:
     reason: str | None
     merge_seconds: float
     score_seconds: float
+    numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)

@@ -89,7 +89,7 @@ class PathBuilder:
 
     def _load(self, parent: Parent) -> PreTrainedModel:
         """The parent as a model over its mapped tensors."""
-        folder = parent.info.path
+        folder = parent.info.folder
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         with torch.device("meta"):
             model = _Auto.from_config(config, dtype=self._dtype)

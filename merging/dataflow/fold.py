@@ -88,7 +88,7 @@ class FoldedPath:
         of_model: dict[str, list[str] | None] = {}
         for name in self._path.models:
             # Older files give the number of a window's first layer in place of the list.
-            folder = self._parents[name].info.path
+            folder = self._parents[name].info.folder
             config = AutoConfig.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False
             )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from scipy.optimize import linear_sum_assignment
-
 if TYPE_CHECKING:
     import numpy.typing as npt
     from numpy import int64
@@ -25,6 +23,9 @@ def alignment(reference: Matrices, expert: Matrices) -> npt.NDArray[int64]:
     """
     gate, up, down = (one.float() for one in reference)
     other_gate, other_up, other_down = (one.float() for one in expert)
+    # Imported where it is used: the catalogue of methods is read where no expert is ever aligned.
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     likeness = gate @ other_gate.T + up @ other_up.T + down.T @ other_down
     order: npt.NDArray[int64] = linear_sum_assignment(likeness.cpu().numpy(), maximize=True)[1]
     return order

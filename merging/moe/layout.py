@@ -7,7 +7,7 @@ Loaded by transformers, a block's experts lie in two tensors: gate above up, and
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,16 +67,17 @@ def expert_blocks(names: Iterable[str]) -> list[ExpertBlock]:
     return blocks
 
 
-def stored_tensors(model: Any) -> dict[str, Tensor]:
+def stored_tensors(model: Any, values: Mapping[str, Tensor] | None = None) -> dict[str, Tensor]:
     """The parameters of a loaded model by the names that its checkpoint has for them.
 
     Experts that lie in one tensor come as views into it, so that what is written to them is
-    written to the model; of other models these are its named parameters.
+    written to the model; of other models these are its named parameters. With `values`, tensors of
+    the shapes of the named parameters, those take the parameters' place.
     """
     mixtral = model.config.model_type == "mixtral"
     gate, up, down = _MIXTRAL if mixtral else _QWEN
     stored: dict[str, Tensor] = {}
-    for name, parameter in model.named_parameters():
+    for name, parameter in (dict(model.named_parameters()) if values is None else values).items():
         prefix, experts, kind = stored_name(model, name).rpartition(".experts.")
         if experts and kind == "gate_up_proj":
             units = parameter.shape[1] // 2

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from merging.errors import CheckpointError
+from merging.errors import CheckpointError, NonFiniteError
 from merging.moe.alignment import Matrices, alignment
 from merging.moe.grouping import dominant_counts, leaders
 from merging.moe.layout import Expert, ExpertBlock, expert_blocks
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+Orders = dict[str, list[int]]
+"""The alignment of experts to the first of their block, by the name of their gate."""
 
 
 class MergedExperts:
@@ -23,6 +27,8 @@ class MergedExperts:
     W = sum_i f_i W_i P_i / sum_i f_i with the frequencies f_i, or the plain mean where none was
     ever used. A group of one stays as it is. Source: arXiv 2310.01334.
 
+    `orders` keeps alignments, which take long, for other numbers of groups of the same weights.
+
     Raises CheckpointError if there are no experts, or statistics of another model.
     """
 
@@ -32,13 +38,15 @@ class MergedExperts:
         tensor: Callable[[str], Tensor],
         statistics: Mapping[str, Tensor],
         groups: float,
+        orders: Orders | None = None,
     ) -> None:
         self._tensor = tensor
+        known = {} if orders is None else orders
         blocks = expert_blocks(names)
         rows = [_statistics_of(block, statistics) for block in blocks]
         counts = dominant_counts([row[0] for row in rows], groups)
         self._blocks = [
-            _Block(block, row[0], leaders(row[0], row[1:], count), tensor)
+            _Block(block, row[0], leaders(row[0], row[1:], count), tensor, known)
             for block, row, count in zip(blocks, rows, counts, strict=True)
         ]
         self._places = {
@@ -60,7 +68,7 @@ class MergedExperts:
 
     def tensor(self, name: str) -> Tensor:
         """The child's tensor: of an expert in a group of several new and in float32; any other is
-        the model's own."""
+        the model's own. Raises NonFiniteError where experts to be merged hold NaN or infinity."""
         if name not in self._places:
             return self._tensor(name)
         block, number, part = self._places[name]
@@ -74,11 +82,11 @@ class _Block:
         frequencies: Sequence[float],
         leading: list[int],
         tensor: Callable[[str], Tensor],
+        orders: Orders,
     ) -> None:
         self.names, self.leaders = block.experts, leading
         self._frequencies, self._tensor = frequencies, tensor
-        # Computed once: this is what takes long.
-        self._orders: dict[int, list[int]] = {}
+        self._orders = orders
 
     @property
     def saved(self) -> int:
@@ -101,10 +109,18 @@ class _Block:
         return merged
 
     def _order(self, number: int) -> list[int]:
-        if number not in self._orders:
-            reference, expert = (self._matrices(self.names[one]) for one in (0, number))
-            self._orders[number] = alignment(reference, expert).tolist()
-        return self._orders[number]
+        key = self.names[number].gate
+        if key not in self._orders:
+            reference, expert = (self._finite(self.names[one]) for one in (0, number))
+            self._orders[key] = alignment(reference, expert).tolist()
+        return self._orders[key]
+
+    def _finite(self, expert: Expert) -> Matrices:
+        matrices = self._matrices(expert)
+        for name, one in zip((expert.gate, expert.up, expert.down), matrices, strict=True):
+            if not bool(one.isfinite().all()):
+                raise NonFiniteError(f"the tensor {name!r} of an expert holds NaN or infinity")
+        return matrices
 
     def _matrices(self, expert: Expert) -> Matrices:
         return self._tensor(expert.gate), self._tensor(expert.up), self._tensor(expert.down)

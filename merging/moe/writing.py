@@ -25,7 +25,7 @@ def write_merged(
     tensors = parent.info.tensors
     layout = {name: (parent.tensor(name).dtype, one.shape) for name, one in tensors.items()}
     with whole_folder(out, overwrite=overwrite) as draft:
-        copy_description(parent.info.path, draft)
+        copy_description(parent.info.folder, draft)
         with TensorFile(draft / "model.safetensors", layout) as file, torch.no_grad():
             for name in tensors:
                 merged = experts.tensor(name)

@@ -121,7 +121,7 @@ def compress(
     with whole_folder(out, overwrite=overwrite) as draft:
         for name, parent in models.parents.items():
             parent_folder(draft, name).mkdir(parents=True)
-            copy_description(parent.info.path, parent_folder(draft, name))
+            copy_description(parent.info.folder, parent_folder(draft, name))
         _write_tensors(models, thresholds, draft, report)
         _manifest(models, thresholds).write(draft)
     return Sizes(

@@ -14,6 +14,7 @@ from rich.filesize import decimal
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
+from service.cli.naming import by_parent, pairs
 from service.cli.output import add_accuracies, console, explained
 from service.errors import Refused
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from service.cli.fidelity import Bench
 
 AUTO = "auto"
-_ALL = ""
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")]
 
@@ -61,9 +61,9 @@ def compress(
     With a task, every parent is scored on its holdout split, before and as the archive keeps it.
     """
     with explained():
-        folders = {name: Path(folder) for name, folder in _pairs("--parent", parent).items()}
-        thresholds = _by_parent("--lambda", lambda_ or ["0.4"], folders)
-        tasks = _by_parent("--task", task or [], folders)
+        folders = {name: Path(folder) for name, folder in pairs("--parent", parent).items()}
+        thresholds = by_parent("--lambda", lambda_ or ["0.4"], folders)
+        tasks = by_parent("--task", task or [], folders)
         _check_thresholds(thresholds, folders, tasks)
         figures = _compress(
             base, folders, out, thresholds, tasks, tasks_dir, items, overwrite=overwrite
@@ -177,32 +177,6 @@ def _bar(what: str) -> Iterator[tuple[Progress, Any]]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         yield progress, progress.add_task(what, total=None)
-
-
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
-    """NAME=VALUE by name; a VALUE alone by the empty name."""
-    pairs: dict[str, str] = {}
-    for one in given:
-        name, _, value = one.partition("=") if "=" in one else ("", "", one)
-        if name in pairs:
-            raise Refused(f"{option}: is given twice for {name or 'all parents'}")
-        if option == "--parent" and not name:
-            raise Refused(f"{option}: write NAME=FOLDER, not {one!r}")
-        pairs[name] = value
-    return pairs
-
-
-def _by_parent(option: str, given: list[str], parents: Mapping[str, Path]) -> dict[str, str]:
-    """The value for each parent that has one, its own before that for all."""
-    pairs = _pairs(option, given)
-    for name in pairs:
-        if name != _ALL and name not in parents:
-            raise Refused(f"{option}: there is no parent {name!r}; there are: {', '.join(parents)}")
-    return {
-        name: pairs.get(name, pairs.get(_ALL, ""))
-        for name in parents
-        if name in pairs or _ALL in pairs
-    }
 
 
 def _check_thresholds(

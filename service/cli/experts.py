@@ -11,8 +11,6 @@ from rich.table import Table
 
 from service.cli.output import add_accuracies, console, explained
 
-_ROWS = 32
-
 
 def merge_experts(
     model: Annotated[Path, typer.Argument(help="Folder of a Mixtral or Qwen-MoE checkpoint.")],
@@ -56,6 +54,7 @@ def _merge(
     items: int | None,
     overwrite: bool,
 ) -> dict[str, Any]:
+    from merging.calibration.texts import token_batches
     from merging.folders import check_free
     from merging.moe.merge import MergedExperts
     from merging.moe.routing import routing_statistics
@@ -65,9 +64,8 @@ def _merge(
     check_free(out, overwrite=overwrite)
     bench = Bench(model, tasks, tasks_dir, items)
     with console.status("watching the routers"):
-        rows = [row for task in tasks for row in bench.texts(task, calibration)]
-        batches = [rows[start : start + _ROWS] for start in range(0, len(rows), _ROWS)]
-        statistics = routing_statistics(bench.model, batches)
+        texts = [text for task in tasks for text in bench.texts(task, calibration)]
+        statistics = routing_statistics(bench.model, token_batches(texts))
     with console.status("merging"):
         parent = bench.parent
         experts = MergedExperts(list(parent.info.tensors), parent.tensor, statistics, groups)

@@ -16,8 +16,10 @@ from evaluators.intervals import wilson
 from evaluators.scoring import PreparedTask
 from evaluators.task import Split
 from evaluators.tasks import load_task
+from merging.calibration.texts import Text
 from merging.checkpoint import open_parent
 from merging.moe.layout import stored_tensors
+from workers.prompts import Prompts
 
 
 class Bench:
@@ -33,17 +35,20 @@ class Bench:
         self.parent = open_parent(folder)
         self._tasks = {name: load_task(name, tasks_dir) for name in tasks}
         self._items = items
+        self._tasks_dir = tasks_dir
         bars: Any = logging
         bars.disable_progress_bar()
         model: Any = AutoModelForCausalLM.from_pretrained(
-            folder,
+            self.parent.info.folder,
             dtype=torch.float32,
             local_files_only=True,
             trust_remote_code=False,
             use_safetensors=True,
         )
         self.model = model.eval()
-        self._tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        self._tokenizer = AutoTokenizer.from_pretrained(
+            self.parent.info.folder, local_files_only=True
+        )
 
     @torch.no_grad()
     def accuracy(
@@ -57,15 +62,12 @@ class Bench:
         low, high = wilson(sum(values), len(values))
         return {"accuracy": sum(values) / len(values), "low": low, "high": high, "n": len(values)}
 
-    def texts(self, task: str, items: int) -> list[list[int]]:
-        """Tokens of the first prompts of the search split, each with what the model as it is now
-        answers: no reference is read."""
-        prepared = self._prepared(task, "search", items)
-        answers = prepared.completions(self.model)
-        return [
-            self._tokenizer(item.prompt + answer.text)["input_ids"]
-            for item, answer in zip(prepared.items, answers, strict=True)
-        ]
+    def texts(self, task: str, items: int) -> list[Text]:
+        """The first prompts of the search split, each with what the model as it is now answers: no
+        reference is read."""
+        context = getattr(self.model.config, "max_position_embeddings", None)
+        prompts = Prompts(task, items, self._tokenizer, self._tasks_dir, context)
+        return prompts.answered(self.model)
 
     def _prepared(self, task: str, split: Split, limit: int | None) -> PreparedTask:
         prepared = PreparedTask(self._tasks[task], split, self._tokenizer, limit=limit)

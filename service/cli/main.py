@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
 from service.cli.output import console, explained
+from service.cli.twin import twin
 from service.client import Client
 from service.settings import Settings
 
@@ -142,6 +143,7 @@ def demo(
 app.command()(compress)
 app.command()(decompress)
 app.command()(merge_experts)
+app.command()(twin)
 
 
 def _watch(client: Client, job_id: str) -> None:

@@ -18,6 +18,7 @@ _POLL_SECONDS = 0.5
 _PHASES = {
     "queued": "waiting for a worker",
     "parents": "scoring the parents",
+    "prepare": "computing statistics of the parents",
     "search": "searching",
     "select": "re-scoring the finalists",
     "holdout": "scoring the winner, the parents and the baselines on holdout",

@@ -44,5 +44,6 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         tasks_dir=settings.tasks_dir,
         search_items=spec.items,
         device=settings.device,
+        statistics=settings.statistics_dir,
     )
     return Ready(spec, shapes(checkpoints), context)

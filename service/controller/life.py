@@ -1,8 +1,9 @@
 """A job's life, start to end, readable top to bottom: what must be evaluated, and what follows.
 
-A life is a generator. It yields steps: lists of evaluations that may run in any order, at the same
-time. It is resumed when all of a step is recorded. Everything it decides follows from the spec and
-the recorded log, so a life begun anew after a crash passes over what is recorded and goes on.
+A life is a generator. It yields steps: lists of evaluations, or of preparations, that may run in
+any order, at the same time. It is resumed when all of a step is recorded. Everything it decides
+follows from the spec and the recorded log, so a life begun anew after a crash passes over what is
+recorded and goes on. Preparations are asked for again: the worker finds the file that records one.
 """
 
 from __future__ import annotations
@@ -14,8 +15,10 @@ from dataclasses import asdict, dataclass
 import structlog
 
 from evaluators.task import Split
+from merging.calibration.needs import preparations
 from merging.recipe import Recipe
 from search.baselines import average_recipes, grid_recipes, parent_recipe
+from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
 from search.replay import LoggedTrial, replay
@@ -26,6 +29,7 @@ from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec, Stage
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.tables import Trial
 from service.trials import repository as trials
@@ -43,6 +47,17 @@ class Need:
     recipe: Recipe
 
 
+@dataclass(frozen=True, eq=False)
+class Preparation:
+    """Statistics that a stage needs before its trials: of one model, or, None, of all together."""
+
+    recipe: Recipe
+    model: str | None
+
+
+Step = list[Need] | list[Preparation]
+
+
 class Life:
     """One job on its way: `steps()` says what to evaluate, `record` keeps each answer."""
 
@@ -53,13 +68,14 @@ class Life:
         self._job_id = job_id
         self._spec = spec
         self._shapes = shapes
+        self._numbers: dict[Preparation, Coefficients] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
                 (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)
             }
 
-    def steps(self) -> Iterator[list[Need]]:
+    def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order."""
         yield from self._missing("parents", self._parents("search"))
         for stage in self._spec.stages:
@@ -80,8 +96,14 @@ class Life:
         if reason := self._recorded[Subject.trial(best), "holdout"].reason:
             raise NoChild(f"the winner could not be scored on holdout: {reason}")
 
-    def record(self, need: Need, result: Result) -> None:
-        """Commit one result: its scores, its events and the trial's end, together."""
+    def record(self, need: Need | Preparation, result: Result) -> None:
+        """Commit one result: its scores, its events and the trial's end, together.
+
+        Raises CannotPrepare when it is that of a preparation that failed.
+        """
+        if isinstance(need, Preparation):
+            self._prepared(need, result)
+            return
         with self._database.transaction() as session:
             recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
@@ -89,8 +111,25 @@ class Life:
                 trials.finish(session, trial, self._fitness(recorded), recorded.reason)
         self._recorded[need.subject, need.split] = recorded
 
-    def _stage(self, stage: Stage) -> Iterator[list[Need]]:
+    def _prepared(self, preparation: Preparation, result: Result) -> None:
+        method, model = preparation.recipe.merge_method, preparation.model
+        if result.reason is not None:
+            of = f"of {model!r}" if model is not None else "of the models"
+            raise CannotPrepare(f"no statistics {of} for {method!r}: {result.reason}")
+        with self._database.transaction() as session:
+            data = {"method": method, "model": model, "seconds": result.merge_seconds}
+            events.append(session, self._job_id, "statistics.prepared", data)
+        self._numbers[preparation] = result.numbers
+
+    def _stage(self, stage: Stage) -> Iterator[Step]:
         space = make_space(self._spec, stage, self._shapes)
+        yield from self._prepare(preparations_of(space.probe()))
+        if isinstance(stage.space, ParameterSpaceSpec):
+            recipe = start_recipe(self._spec, stage.space)
+            if recipe is not None:
+                start = Preparation(recipe, None)
+                yield from self._prepare([start])
+                space = make_space(self._spec, stage, self._shapes, self._numbers[start])
         first = self._stage_start(stage)
         sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
         logged = self._logged_generations(stage)
@@ -110,6 +149,12 @@ class Life:
             ]
             yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
 
+    def _prepare(self, needed: list[Preparation]) -> Iterator[Step]:
+        if needed:
+            with self._database.transaction() as session:
+                jobs.enter_phase(session, self._job_id, "prepare")
+            yield needed
+
     def _commit(
         self, stage: Stage, generation: int, proposals: Sequence[trials.Proposal]
     ) -> list[Trial]:
@@ -118,7 +163,7 @@ class Life:
         self._trials |= {trial.number: trial for trial in fresh}
         return fresh
 
-    def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[list[Need]]:
+    def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
         needs = [self._trial_need(trial.number, "search") for trial in members]
         yield from self._missing("search", needs)
         for trial in members:
@@ -133,7 +178,7 @@ class Life:
         before = self._spec.stages[: self._spec.stages.index(stage)]
         return sum(earlier.budget.trials for earlier in before)
 
-    def _missing(self, phase: str, needs: Sequence[Need]) -> Iterator[list[Need]]:
+    def _missing(self, phase: str, needs: Sequence[Need]) -> Iterator[Step]:
         missing = [need for need in needs if (need.subject, need.split) not in self._recorded]
         if missing:
             with self._database.transaction() as session:
@@ -182,6 +227,15 @@ class Life:
         if recorded.reason is not None:
             return None
         return fitness(recorded.means(), {entry.task: entry.weight for entry in self._spec.tasks})
+
+
+def preparations_of(recipe: Recipe) -> list[Preparation]:
+    """What must be prepared before the recipe can be merged."""
+    return [Preparation(recipe, model) for model in preparations(recipe)]
+
+
+class CannotPrepare(Exception):
+    """Statistics that a stage's method needs could not be computed."""
 
 
 class NoChild(Exception):

@@ -13,18 +13,20 @@ import structlog
 
 from service.controller.context import make_ready
 from service.controller.exporting import ExportQueue
-from service.controller.life import Life, Need
+from service.controller.life import Life, Need, Preparation, Step
 from service.database import Database
 from service.jobs import repository as jobs
 from service.settings import Settings
 from service.tables import Job
 from workers.pool import Pool
-from workers.work import Evaluate, Result, Work
+from workers.work import Evaluate, Prepare, Result, Work
 
 log = structlog.get_logger(__name__)
 
 _WAIT_SECONDS = 0.1
 _POLL_SECONDS = 0.25
+# A large model's statistics take longer than an evaluation.
+_PREPARE_SECONDS = 3600.0
 
 
 class Controller(threading.Thread):
@@ -156,9 +158,9 @@ class _RunningJob:
         self._timeout = ready.spec.timeout_seconds
         self._context = ready.context
         self._life = Life(database, job.id, ready.spec, ready.shapes)
-        self._steps: Iterator[list[Need]] = self._life.steps()
-        self._waiting: deque[Need] = deque()
-        self._flying: dict[str, Need] = {}
+        self._steps: Iterator[Step] = self._life.steps()
+        self._waiting: deque[Need | Preparation] = deque()
+        self._flying: dict[str, Need | Preparation] = {}
         self.done = False
 
     @property
@@ -167,22 +169,22 @@ class _RunningJob:
         return set(self._flying)
 
     def next_work(self) -> Work | None:
-        """The next evaluation; None while the step's last ones are on their way, or at the end."""
+        """The next piece of work; None while the step's last are on their way, or at the end."""
         if not self._waiting and not self._flying:
             self._waiting.extend(next(self._steps, []))
             self.done = not self._waiting
         if not self._waiting:
             return None
         need = self._waiting.popleft()
+        recipe = need.recipe.model_dump_json(exclude_none=True)
+        if isinstance(need, Preparation):
+            work_id = f"{self.id}:prepare:{need.recipe.merge_method}:{need.model}"
+            self._flying[work_id] = need
+            timeout = max(self._timeout, _PREPARE_SECONDS)
+            return Prepare(work_id, self._context, recipe, need.model, timeout)
         work_id = f"{self.id}:{need.subject}:{need.split}"
         self._flying[work_id] = need
-        return Evaluate(
-            id=work_id,
-            context=self._context,
-            recipe=need.recipe.model_dump_json(exclude_none=True),
-            split=need.split,
-            timeout_seconds=self._timeout,
-        )
+        return Evaluate(work_id, self._context, recipe, need.split, self._timeout)
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""

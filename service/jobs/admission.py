@@ -9,9 +9,11 @@ from evaluators.errors import EvaluatorError
 from merging.checkpoint import CheckpointInfo, content_digest
 from merging.checks import check_recipe
 from merging.errors import RecipeError
+from merging.vocabulary import child_infos
+from search.calibration import calibration_tasks
 from search.errors import FieldError, SpecError
 from search.spaces import make_space
-from search.spec import SearchSpec, check_spec
+from search.spec import ParameterSpaceSpec, SearchSpec, check_spec
 from service.errors import Invalid
 from service.models import located, shapes
 from service.settings import Settings
@@ -53,6 +55,16 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
             check_task(entry.task, entry.metric, settings.tasks_dir)
         except EvaluatorError as error:
             errors.append(FieldError(f"tasks.{index}.task", str(error)))
+    for index, stage in enumerate(spec.stages):
+        named = (
+            calibration_tasks(stage.space) if isinstance(stage.space, ParameterSpaceSpec) else {}
+        )
+        for field, task in named.items():
+            try:
+                check_task(task, None, settings.tasks_dir)
+            except EvaluatorError as error:
+                path = f"stages.{index}.space.calibration.{field}"
+                errors.append(FieldError(path, str(error)))
     return errors
 
 
@@ -63,7 +75,8 @@ def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[F
     for index, stage in enumerate(spec.stages):
         space = make_space(spec, stage, shapes(checkpoints))
         try:
-            check_recipe(space.probe(), by_ref)
+            recipe = space.probe()
+            check_recipe(recipe, child_infos(recipe, by_ref))
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors

@@ -24,7 +24,7 @@ class JobView(BaseModel):
     id: str
     name: str
     state: str = Field(description="queued, running, cancelling, finished, failed or cancelled")
-    phase: str = Field(description="queued, parents, search, select, holdout or ended")
+    phase: str = Field(description="queued, parents, prepare, search, select, holdout or ended")
     reason: str | None = Field(description="Why the job failed, if it did.")
     trials_total: int
     trials_finished: int = Field(description="Trials that ended with a score.")

@@ -10,6 +10,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from merging.calibration.store import Measured
 from merging.catalogue import get_method
 from merging.checkpoint import CheckpointInfo, Parent, TensorInfo
 from merging.layout import layer_of
@@ -48,9 +49,11 @@ def merger_of(
     per_parent: Mapping[str, Sequence[Any]] | None = None,
     shared: Mapping[str, Any] | None = None,
     workshop: Workshop | None = None,
+    measured: Measured | None = None,
 ) -> Merger:
     """A merger of the models "0", "1", ... over "base"."""
     rows = per_parent or {}
+    looks_at_texts = get_method(name).statistic is not None
     recipe = Recipe.parse(
         {
             "merge_method": name,
@@ -60,6 +63,7 @@ def merger_of(
             ],
             "base_model": None if base is None else "base",
             "parameters": dict(shared or {}),
+            "calibration": {"task": "some"} if looks_at_texts else None,
         }
     )
     models = {str(i): MemoryParent(one) for i, one in enumerate(parents)}
@@ -67,7 +71,8 @@ def merger_of(
         models["base"] = MemoryParent(base)
     like = "0" if base is None else "base"
     opened = cast("dict[str, Parent]", models)
-    return Merger(recipe, opened, like=like, workshop=workshop or Workshop())
+    shop = workshop or Workshop()
+    return Merger(recipe, opened, like=like, workshop=shop, measured=measured)
 
 
 def run_models(
@@ -94,7 +99,26 @@ def run(name: str, base: Tensor | None, parents: Sequence[Tensor], **values: Any
     shared = {key: value for key, value in given.items() if not known[key].per_parent}
     start = None if base is None or method.base == "none" else {NAME: base}
     models = [{NAME: one} for one in parents]
-    return run_models(name, start, models, per_parent=per_parent, shared=shared)[NAME]
+    return run_models(
+        name,
+        start,
+        models,
+        per_parent=per_parent,
+        shared=shared,
+        measured=some_statistics(name, parents),
+    )[NAME]
+
+
+def some_statistics(name: str, parents: Sequence[Tensor]) -> Measured | None:
+    """Statistics such as texts would give, for a method that needs them: positive, of each
+    parent's shape, or numbers of all parents."""
+    statistic = get_method(name).statistic
+    if statistic is None:
+        return None
+    if statistic.joint:
+        return Measured(joint={NAME: torch.linspace(0.2, 0.6, len(parents))})
+    drawn = tensors(len(parents), tuple(parents[0].shape), seed=99)
+    return Measured({str(i): {NAME: one.square() + 0.1} for i, one in enumerate(drawn)})
 
 
 def tensors(count: int, shape: tuple[int, ...], seed: int = 0) -> list[Tensor]:

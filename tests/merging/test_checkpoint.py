@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -13,6 +16,8 @@ from safetensors.torch import load_file, save_file
 from merging.checkpoint import content_digest, inspect_checkpoint, open_parent
 from merging.errors import CheckpointError
 from tests.merging.conftest import LAYERS, Family
+
+QUERY = "model.layers.0.self_attn.q_proj.weight"
 
 
 @pytest.fixture
@@ -129,10 +134,71 @@ def test_weights_that_are_cut_short(folder: Path, size: int) -> None:
 def test_the_digest_is_of_the_content(tied: Family, folder: Path) -> None:
     assert content_digest(folder) == content_digest(tied["base"])
     assert content_digest(folder) != content_digest(tied["maths"])
-    (folder / "tokenizer.json").write_text("other")
+    for name in ("tokenizer.json", "config.json"):
+        content = (folder / name).read_text()
+        (folder / name).write_text(content + " ")
+        assert content_digest(folder) != content_digest(tied["base"])
+        (folder / name).write_text(content)
+        assert content_digest(folder) == content_digest(tied["base"])
+    (folder / "README.md").write_text("about it")
     assert content_digest(folder) == content_digest(tied["base"])
-    (folder / "config.json").write_text((folder / "config.json").read_text() + " ")
-    assert content_digest(folder) != content_digest(tied["base"])
+
+
+def test_a_file_is_hashed_once_while_it_stays_as_it_is(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[str] = []
+    real = hashlib.file_digest
+
+    def noted(file: io.BufferedReader, kind: str) -> object:
+        hashed.append(Path(file.name).name)
+        return real(file, kind)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    first = content_digest(folder)
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= set(hashed)
+    hashed.clear()
+    assert content_digest(folder) == first
+    assert hashed == []
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: one + 1 for name, one in weights.items()}, folder / "model.safetensors")
+    assert content_digest(folder) != first
+    assert hashed == ["model.safetensors"]
+
+
+def test_tensors_of_several_types_are_read_as_stored(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    kinds = [torch.bfloat16, torch.float16, torch.float32, torch.float64]
+    mixed = {name: one.to(kinds[i % 4]) for i, (name, one) in enumerate(weights.items())}
+    save_file(mixed, folder / "model.safetensors")
+    parent = open_parent(folder)
+    for name, one in mixed.items():
+        assert parent.info.tensors[name].dtype == str(one.dtype).removeprefix("torch.")
+        assert torch.equal(parent.tensor(name), one)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.float8_e4m3fn])
+def test_quantised_weights_are_refused(folder: Path, dtype: torch.dtype) -> None:
+    weights = load_file(folder / "model.safetensors")
+    weights[QUERY] = weights[QUERY].to(dtype)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(
+        CheckpointError, match=f"tensor '{re.escape(QUERY)}' has the type"
+    ) as caught:
+        inspect_checkpoint(folder)
+    assert "model.safetensors" in str(caught.value)
+
+
+def test_packed_integers_are_weights_only_in_a_quantised_model(folder: Path) -> None:
+    weights = load_file(folder / "model.safetensors")
+    counter = {"model.positions": torch.arange(4, dtype=torch.int32)}
+    save_file(weights | counter, folder / "model.safetensors")
+    assert inspect_checkpoint(folder).tensors["model.positions"].dtype == "I32"
+    config = json.loads((folder / "config.json").read_text())
+    quantised = config | {"quantization_config": {"quant_method": "gptq"}}
+    (folder / "config.json").write_text(json.dumps(quantised))
+    with pytest.raises(CheckpointError, match=r"tensor 'model\.positions' has the type I32"):
+        inspect_checkpoint(folder)
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="the kernel lists no maps")

@@ -132,7 +132,7 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
         "slices[0].sources",
         "must list the base model with its layers ('base')",
     ),
-    ({**ties("maths"), "tokenizer_source": "union"}, "tokenizer_source", "not 'union'"),
+    ({**ties("maths"), "tokenizer_source": "all"}, "tokenizer_source", "not 'all'"),
     ({**linear("maths"), "tokenizer_source": "base"}, "tokenizer_source", "there is no base_model"),
 ]
 

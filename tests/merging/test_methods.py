@@ -21,7 +21,11 @@ SOME: dict[str, float] = {"weight": 0.4, "density": 0.5, "t": 0.3, "bottom": 1, 
 SHAPES: list[tuple[int, ...]] = [(3, 4), (7,), (1,), (2, 3, 4), ()]
 
 
-@pytest.fixture(params=list(methods()))
+# It merges the experts within one model: tests/merging/test_moe.py has models with experts.
+MERGED = [name for name in methods() if name != "moe_merge"]
+
+
+@pytest.fixture(params=MERGED)
 def method(request: pytest.FixtureRequest) -> Method:
     return get_method(request.param)
 

@@ -71,10 +71,12 @@ function timesOf(job) {
 }
 
 // A job that failed or was cancelled says where it was: nothing is marked done after that.
+// Few jobs have statistics to compute: that phase is shown while it lasts.
 function phaseItems(job) {
-  const at = PHASES.findIndex(([name]) => name === job.phase);
+  const phases = PHASES.filter(([name]) => name !== "prepare" || name === job.phase);
+  const at = phases.findIndex(([name]) => name === job.phase);
   const stopped = hasEnded(job) && job.state !== "finished";
-  return PHASES.map(([name, label], index) => {
+  return phases.map(([name, label], index) => {
     const current = index === at;
     const place = current ? "now" : index < at && !stopped ? "past" : "ahead";
     const word = name === "ended" && stopped ? STOPPED[job.state] : label;
@@ -97,6 +99,7 @@ function phaseNote(data) {
   const { phase } = data.job;
   const parents = Object.keys(data.job.spec.models).length;
   if (phase === "parents") return `scoring the parents, ${data.parents.length} of ${parents}`;
+  if (phase === "prepare") return "computing statistics of the parents";
   if (phase === "select") {
     const scored = data.select.length;
     return `re-scoring the ${data.job.spec.select.top_k} best on the select split, ${scored} so far`;

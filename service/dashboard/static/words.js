@@ -3,6 +3,7 @@
 export const PHASES = [
   ["queued", "Queued", "waiting for a worker"],
   ["parents", "Parents", "scoring the parents"],
+  ["prepare", "Prepare", "computing statistics of the parents"],
   ["search", "Search", "searching"],
   ["select", "Select", "re-scoring the finalists"],
   ["holdout", "Holdout", "scoring the winner and its rivals on holdout"],

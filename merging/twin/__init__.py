@@ -1,0 +1,1 @@
+"""Twin-Merging's router: which models' own parts a prompt asks for."""
