@@ -18,7 +18,8 @@ SHAPES: list[tuple[int, ...]] = [(12, 20), (20, 12), (15, 15), (9,), (2, 3, 4), 
 def truncated(matrix: Tensor, rank: int) -> Tensor:
     """The nearest matrix of this rank, in double precision."""
     left, values, right = torch.linalg.svd(matrix.double(), full_matrices=False)
-    return (left[:, :rank] * values[:rank]) @ right[:rank]
+    nearest: Tensor = (left[:, :rank] * values[:rank]) @ right[:rank]
+    return nearest
 
 
 @pytest.mark.parametrize("shape", [(12, 20), (20, 12), (10, 10)])
