@@ -201,7 +201,8 @@ def page(outcomes: Sequence[Outcome]) -> str:
             "items that no search has seen, with Wilson's 95 % intervals. Every search has the "
             "same budget and the method's default space, with four layer groups where parameters "
             "may vary by layer; a method without parameters to search is one trial. One seed: "
-            "differences within the intervals say nothing about methods.",
+            "differences within the intervals say nothing about methods. `adamerging` is favoured: "
+            "how it reads prompts was chosen on these items ([adamerging.md](adamerging.md)).",
             "",
             *table,
             "",
