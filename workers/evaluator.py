@@ -31,8 +31,6 @@ class Evaluator:
         self._engine = MergeEngine(
             context.models, device=context.device, statistics=context.statistics
         )
-        first = next(iter(self._engine.parents.values()))
-        self._tokenizer = AutoTokenizer.from_pretrained(first.info.folder)
         self._tasks = {
             name: load_task(name, context.tasks_dir, metric=metric)
             for name, metric in context.tasks.items()
@@ -40,11 +38,11 @@ class Evaluator:
         self._preparing = Preparing(
             self._engine,
             context.models,
-            self._tokenizer,
+            self._tokenizer_in,
             context.tasks_dir,
             context.statistics,
         )
-        self._tokenizers: dict[Path, Any] = {first.info.folder: self._tokenizer}
+        self._tokenizers: dict[Path, Any] = {}
         self._prepared: dict[tuple[str, Split, Path], PreparedTask] = {}
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:
@@ -84,15 +82,18 @@ class Evaluator:
         """The task in the tokens of the tokenizer in `folder`."""
         key = name, split, folder
         if key not in self._prepared:
-            if folder not in self._tokenizers:
-                self._tokenizers[folder] = AutoTokenizer.from_pretrained(folder)
-            tokenizer = self._tokenizers[folder]
+            tokenizer = self._tokenizer_in(folder)
             limit = self._context.search_items if split == "search" else None
             prepared = PreparedTask(self._tasks[name], split, tokenizer, limit=limit)
             if not prepared.items:
                 raise TaskDataError(f"task {name!r} has no item in its {split} split")
             self._prepared[key] = prepared
         return self._prepared[key]
+
+    def _tokenizer_in(self, folder: Path) -> Any:
+        if folder not in self._tokenizers:
+            self._tokenizers[folder] = AutoTokenizer.from_pretrained(folder)
+        return self._tokenizers[folder]
 
 
 def _task_scores(scores: SplitScores) -> TaskScores:

@@ -27,24 +27,25 @@ class Preparing:
     """The statistics of an engine's models, each computed once and kept in `folder`, or else in
     memory. They are computed in the engine's resident model: no other is loaded.
 
-    Texts are prompts of search splits, in the tokens of `tokenizer`, and what a model itself
-    answers to them; no reference answer is read.
+    Texts are prompts of search splits, in the tokens of the model that looks at them, and what a
+    model itself answers to them; no reference answer is read. `tokenizer_in` loads the tokenizer in
+    a folder.
     """
 
     def __init__(
         self,
         engine: MergeEngine,
         models: Mapping[str, Path],
-        tokenizer: PreTrainedTokenizerBase,
+        tokenizer_in: Callable[[Path], PreTrainedTokenizerBase],
         tasks_dir: Path | None,
         folder: Path | None,
     ) -> None:
         self._engine = engine
         self._models = models
-        self._tokenizer = tokenizer
+        self._tokenizer_in = tokenizer_in
         self._tasks_dir = tasks_dir
         self._folder = folder
-        self._prompts: dict[tuple[str, int], Prompts] = {}
+        self._prompts: dict[tuple[str, int, Path], Prompts] = {}
         self._digests: dict[str, str] = {}
         self._mapped: dict[str, Tensors] = {}
 
@@ -87,7 +88,7 @@ class Preparing:
         compute: Callable[[PreTrainedModel, list[Text]], Tensors],
     ) -> Measured:
         """What is computed from a model on prompts, each with the model's own answer."""
-        prompts = self._prompts_of(calibration.task_of(model), calibration.items)
+        prompts = self._prompts_of(model, calibration.task_of(model), calibration.items)
         # The answers follow from the model, the prompts, and how answers are generated.
         settings: dict[str, Setting] = {"seed": calibration.seed}
         settings["generation"] = prompts.generation
@@ -103,7 +104,7 @@ class Preparing:
         base, parents = recipe.base_model, models_of(recipe)
         assert base is not None
         tasks = dict.fromkeys(calibration.task_of(name) for name in parents)
-        prompts = [self._prompts_of(task, calibration.items) for task in tasks]
+        prompts = [self._prompts_of(base, task, calibration.items) for task in tasks]
         settings = settings_of(recipe) | {"seed": calibration.seed}
         models = [self._digest(one) for one in (base, *parents)]
         name = statistic_name("adamerging", models, [one.digest for one in prompts], settings)
@@ -118,7 +119,7 @@ class Preparing:
         return self._kept(
             name,
             lambda: layerwise_coefficients(
-                self._engine.model,
+                self._engine.merge(_alone(base)),
                 readers[base].tensor,
                 [readers[one].tensor for one in parents],
                 [one.texts for one in prompts],
@@ -126,13 +127,15 @@ class Preparing:
             ),
         )
 
-    def _prompts_of(self, task: str, items: int) -> Prompts:
-        if (task, items) not in self._prompts:
-            context = getattr(self._engine.model.config, "max_position_embeddings", None)
-            self._prompts[task, items] = Prompts(
-                task, items, self._tokenizer, self._tasks_dir, context
-            )
-        return self._prompts[task, items]
+    def _prompts_of(self, model: str, task: str, items: int) -> Prompts:
+        """A task's prompts in the tokens of a model."""
+        folder = self._engine.tokenizer_folder(_alone(model))
+        key = task, items, folder
+        if key not in self._prompts:
+            context = self._engine.parents[model].info.config.get("max_position_embeddings")
+            tokenizer = self._tokenizer_in(folder)
+            self._prompts[key] = Prompts(task, items, tokenizer, self._tasks_dir, context)
+        return self._prompts[key]
 
     def _digest(self, model: str) -> str:
         if model not in self._digests:

@@ -78,3 +78,16 @@ def test_a_job_whose_every_trial_fails_fails_with_a_reason(client: Client, tmp_p
     ]
     assert parent.reason is not None
     assert "model.norm.weight" in parent.reason
+
+
+def test_statistics_that_cannot_be_computed_end_the_job(client: Client, tmp_path: Path) -> None:
+    spec = zoo_spec(trials=6, name="unprepared", baselines=_ALONE)
+    spec["models"]["ja"]["ref"] = "zoo/broken"
+    spec["stages"][0]["space"] |= {"method": "fisher", "calibration": {"items": 2}}
+    del spec["stages"][0]["space"]["base"]
+    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert job.state == "failed"
+    assert job.reason is not None
+    assert "no statistics of 'zoo/broken' for 'fisher'" in job.reason
+    assert "model.norm.weight" in job.reason
+    assert job.trials_finished + job.trials_failed == 0

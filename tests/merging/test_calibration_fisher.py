@@ -16,8 +16,10 @@ from merging.calibration.fisher import diagonal_fisher
 from merging.calibration.store import Measured
 from merging.calibration.texts import Text
 from merging.errors import CalibrationError, NonFiniteError
+from merging.pointwise import Runner
+from merging.site import Workshop
 from tests.merging.conftest import Family
-from tests.merging.running import NAME, run_models, tensors
+from tests.merging.running import NAME, merger_of, run_models, tensors
 
 TEXTS = [Text((1, 5, 9, 12, 30)), Text((1, 7, 7, 21, 6, 33, 2), read=4), Text((4,))]
 
@@ -203,3 +205,25 @@ def test_without_statistics_nothing_is_merged() -> None:
         run_models("fisher", None, models)
     with pytest.raises(CalibrationError, match="no statistic of the tensor"):
         run_models("fisher", None, models, measured=Measured())
+
+
+@pytest.mark.parametrize("favor_target", [True, False])
+def test_compiled_and_eager_are_one_child(*, favor_target: bool) -> None:
+    shape = (700, 601)
+    models = [{NAME: one} for one in tensors(2, shape)]
+    measured = Measured({str(i): {NAME: one} for i, one in enumerate(positive(2, shape, 5))})
+    children = []
+    for compiled in (True, False):
+        workshop = Workshop(runner=Runner(compiled=compiled))
+        merger = merger_of(
+            "fisher",
+            None,
+            models,
+            per_parent={"weight": [1.0, 0.3]},
+            shared={"favor_target": favor_target, "floor": 0.5, "normalize_fisher": False},
+            workshop=workshop,
+            measured=measured,
+        )
+        children.append(merger.tensor(NAME))
+        assert workshop.runner.compiled is compiled
+    torch.testing.assert_close(children[0], children[1])

@@ -42,6 +42,11 @@ def _unknown_task(spec: Spec) -> None:
     spec["tasks"][0]["task"] = "word_problems_jp"
 
 
+def _unknown_calibration(spec: Spec) -> None:
+    _space(spec)["method"] = "adamerging"
+    _space(spec)["calibration"] = {"task": "word_problems_jp"}
+
+
 def _outside(spec: Spec) -> None:
     spec["models"]["right"]["ref"] = "../elsewhere"
 
@@ -84,6 +89,7 @@ def _too_many_groups(spec: Spec) -> None:
         (_no_base, "stages.0.space.base", "base"),
         (_unknown_task, "tasks.0.task", "word_problems_ja"),
         (_outside, "models.right.ref", "outside the models folder"),
+        (_unknown_calibration, "stages.0.space.calibration.task", "word_problems_ja"),
         (_link_outside, "models.right.ref", "outside the models folder"),
         (_absent, "models.right.ref", "tiny/left"),
         (_pickled, "models.right.ref", "safetensors"),

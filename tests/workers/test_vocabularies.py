@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from merging.recipe import Recipe
 from search.baselines import parent_recipe
 from workers.evaluator import Evaluator
-from workers.work import Context, Evaluate, TaskScores
+from workers.work import Context, Evaluate, Prepare, TaskScores
 
 ZOO = Path(__file__).parents[2] / "zoo"
 TASK = "word_problems_en"
@@ -74,3 +74,19 @@ def test_scores_are_those_of_the_model_as_it_was(folder: Path) -> None:
     before = scores({"base": ZOO / "base", "maths": ZOO / "maths"}, recipes)
     assert all(one.mean > 0.2 for one in before)
     assert scores({"base": ZOO / "base", "maths": folder}, recipes) == before
+
+
+def test_a_model_is_watched_in_its_own_tokens(folder: Path, tmp_path: Path) -> None:
+    recipe = Recipe.parse(
+        {
+            "merge_method": "fisher",
+            "models": [{"model": "maths"}],
+            "calibration": {"task": TASK, "items": 2},
+        }
+    )
+    for models in ({"maths": folder}, {"base": ZOO / "base", "maths": folder}):
+        context = Context(models, {}, {TASK: "exact_match"}, None, ITEMS, "cpu", tmp_path)
+        text = recipe.model_dump_json(exclude_none=True)
+        Evaluator(context).prepare(Prepare("one", context, text, "maths", 60.0), "here")
+    # The same model on the same texts, whichever model comes first: one file.
+    assert len(list(tmp_path.glob("fisher-*.safetensors"))) == 1
