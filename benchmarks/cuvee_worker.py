@@ -57,7 +57,7 @@ class Bench:
         """The first merge, with what is compiled and what is computed once from the parents.
 
         `first_peak_mb` and, afterwards, `held_mb` are over what the process held before the model
-        was loaded. They include the compiler, a few hundred MB that do not grow with the model.
+        was loaded. They include the compiler, about 100 MB that do not grow with the model.
         """
         seconds, peak = self._merge(0.5)
         return {
