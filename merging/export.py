@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,8 +17,8 @@ from merging.calibration.store import Measured
 from merging.checkpoint import Parent, TensorInfo, check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import read_path
-from merging.errors import CheckpointError
 from merging.finite import check_finite
+from merging.folders import check_free, whole_folder
 from merging.merger import Merger
 from merging.model_files import INDEX
 from merging.recipe import Recipe
@@ -55,18 +53,12 @@ def write_checkpoint(
     `overwrite` is not set, or a path's scales cannot be folded; RecipeError, CalibrationError and
     NonFiniteError as merging does.
     """
-    if out.exists() and not out.is_dir():
-        raise CheckpointError(f"{out}: is a file, not a folder to write to")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
-        raise CheckpointError(f"{out}: already holds files; choose another folder or overwrite")
+    check_free(out, overwrite=overwrite)
     infos = {name: inspect_checkpoint(folder) for name, folder in parents.items()}
     check_recipe(recipe, child_infos(recipe, infos))
     template = infos[recipe.base_model or recipe.model_names()[0]]
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    draft = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
-    draft.mkdir()
-    try:
+    with whole_folder(out, overwrite=overwrite) as draft:
         opened: dict[str, Parent] = {
             name: open_parent(parents[name]) for name in recipe.model_names()
         }
@@ -85,10 +77,6 @@ def write_checkpoint(
         if isinstance(child, Merger) and child.recipe != recipe:
             expanded = child.recipe.to_yaml()
             (draft / "expanded_recipe.yaml").write_text(expanded, encoding="utf-8")
-        _replace(draft, out)
-    except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise
 
 
 class _Child(Protocol):
@@ -172,18 +160,3 @@ def _write_config(recipe: Recipe, merged: Mapping[str, Any], path: Path) -> None
         config.pop("torch_dtype", None)
         config["dtype"] = dtype
     path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def _replace(draft: Path, out: Path) -> None:
-    """Put `draft` in the place of `out`, whose old content is gone only after that."""
-    if not out.exists():
-        draft.rename(out)
-        return
-    old = out.with_name(f".{out.name}.{uuid.uuid4().hex}")
-    out.rename(old)
-    try:
-        draft.rename(out)
-    except OSError:
-        old.rename(out)
-        raise
-    shutil.rmtree(old)

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from merging.errors import CheckpointError
+from merging.model_files import INDEX
 
 # What a model folder holds beside its weights: configuration, tokenizer, templates.
 _KEPT = (".json", ".model", ".txt", ".jinja")
-_INDEX = "model.safetensors.index.json"
 
 
 @contextmanager
@@ -37,7 +37,7 @@ def whole_folder(out: Path, *, overwrite: bool = False) -> Iterator[Path]:
 def copy_description(source: Path, target: Path) -> None:
     """Copy a model folder's config, tokenizer and templates, but no weights."""
     for path in sorted(source.iterdir()):
-        if path.suffix in _KEPT and path.name != _INDEX and path.is_file():
+        if path.suffix in _KEPT and path.name != INDEX and path.is_file():
             shutil.copyfile(path, target / path.name)
 
 
