@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from evaluators.scoring import PreparedTask
@@ -100,7 +99,6 @@ def test_the_export_loads_in_plain_transformers_and_scores_the_same(
     export = client.export(finished.id)
     folder = Path(export.folder)
     assert Recipe.from_yaml((folder / "recipe.yaml").read_text()).merge_method == "task_arithmetic"
-    torch.set_num_threads(1)
     model: Any = AutoModelForCausalLM.from_pretrained(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     scores = PreparedTask(load_task("word_problems_ja"), "holdout", tokenizer).score(model.eval())

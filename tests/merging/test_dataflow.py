@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,6 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
 }
 # Blocks visited again, both models, and scales of both signs.
 HOPS = [("a", 0, 1.0), ("a", 1, 0.7), ("b", 1, -1.3), ("b", 1, 0.9), ("b", 0, 1.2), ("a", 2, -0.8)]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """Models this small are no faster on more, and much slower where these are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def write(folder: Path, family: str, seed: int, layers: int = 3, **more: Any) -> Path:

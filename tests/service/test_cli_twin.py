@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from typer.testing import CliRunner, Result
 
 import zoo
@@ -20,14 +18,6 @@ ZOO = Path(zoo.__file__).parent
 PARENTS = ["--parent", f"maths={ZOO / 'maths'}", "--parent", f"ja={ZOO / 'ja'}"]
 TASKS = ["--task", "maths=word_problems_en", "--task", "ja=word_problems_ja"]
 MATRIX = "model.layers.0.mlp.up_proj.weight"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def twin(*options: str, parents: list[str] = PARENTS) -> Result:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-
-import pytest
-import torch
 
 from merging.dataflow.path import read_path
 from merging.recipe import Recipe
@@ -21,14 +17,6 @@ from workers.work import Context, Evaluate, WriteCheckpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 TASK = "word_problems_ja"
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def _spec() -> SearchSpec:
