@@ -73,6 +73,11 @@ class JsonlTask:
             no_answer=answer is None,
         )
 
+    def answer(self, item: Item, completion: Completion) -> str | None:
+        """The final number, as an exact fraction."""
+        number = parse_number(completion.text)
+        return None if number is None else str(number)
+
 
 def read_jsonl_task(path: Path) -> JsonlTask:
     """The task in a JSONL file.
@@ -149,15 +154,17 @@ def _item(entry: object, settings: JsonlSettings) -> tuple[Item, Split | None]:
     prompt = _one_of(entry, "prompt", "question")
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError("the prompt is no text")
+    question = ""
     if "prompt" not in entry:
-        prompt = settings.template.replace("{question}", prompt)
+        question, prompt = prompt, settings.template.replace("{question}", prompt)
     item_id = entry.get("id", hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest())
     if isinstance(item_id, bool) or not isinstance(item_id, (str, int)) or item_id == "":
         raise ValueError("the id is neither a text nor a whole number")
     split = entry.get("split")
     if split is not None and split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    return Item(str(item_id), prompt, _number(_one_of(entry, "answer", "reference"))), split
+    reference = _number(_one_of(entry, "answer", "reference"))
+    return Item(str(item_id), prompt, reference, question), split
 
 
 def _one_of(entry: Mapping[str, object], *fields: str) -> object:

@@ -50,13 +50,8 @@ class LmEvalTask:
 
         Raises UnsupportedTask when that is no number in [0, 1].
         """
-        # A copy: filters write their results into the instance.
-        instance = copy.copy(self.instances[item.id])
-        instance.resps, instance.filtered_resps = [completion.text], {}
-        for ensemble in self.task._filters:
-            ensemble.apply([instance])
-        answer = instance.filtered_resps[self.filter]
-        results = self.task.process_results(instance.doc, [answer])
+        answer = self._filtered(item, completion)
+        results = self.task.process_results(self.instances[item.id].doc, [answer])
         value = results.get(self.metric)
         if not isinstance(value, (int, float)) or not 0 <= value <= 1:
             raise UnsupportedTask(f"{self.name}: {self.metric} is no number in [0, 1]: {value!r}")
@@ -67,6 +62,19 @@ class LmEvalTask:
             truncated=completion.truncated,
             no_answer=answer == _NO_MATCH or not completion.text.strip(),
         )
+
+    def answer(self, item: Item, completion: Completion) -> str | None:
+        """What the metric's filter leaves of a completion."""
+        answer = str(self._filtered(item, completion)).strip()
+        return None if answer in ("", _NO_MATCH) else answer
+
+    def _filtered(self, item: Item, completion: Completion) -> Any:
+        # A copy: filters write their results into the instance.
+        instance = copy.copy(self.instances[item.id])
+        instance.resps, instance.filtered_resps = [completion.text], {}
+        for ensemble in self.task._filters:
+            ensemble.apply([instance])
+        return instance.filtered_resps[self.filter]
 
 
 def load_lm_eval_task(

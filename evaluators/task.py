@@ -14,12 +14,15 @@ SPLITS: tuple[Split, ...] = ("search", "select", "holdout")
 class Item:
     """One benchmark question.
 
-    `id` is stable for ever: item scores of two trials are compared by it.
+    `id` is stable for ever: item scores of two trials are compared by it. `question` is what is
+    asked, without the words around it that say how to answer; empty where a task has its prompt
+    alone.
     """
 
     id: str
     prompt: str
     reference: str
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,7 +64,9 @@ class ItemScore:
 class Task(Protocol):
     """A benchmark with three disjoint splits.
 
-    `items(split)` returns the same items in the same order for ever. `score` is pure.
+    `items(split)` returns the same items in the same order for ever. `score` is pure, and so is
+    `answer`: what a completion answers, in a spelling that equal answers share, None where it
+    answers nothing. Votes are counted by it.
     """
 
     @property
@@ -73,3 +78,5 @@ class Task(Protocol):
     def items(self, split: Split) -> Sequence[Item]: ...
 
     def score(self, item: Item, completion: Completion) -> ItemScore: ...
+
+    def answer(self, item: Item, completion: Completion) -> str | None: ...

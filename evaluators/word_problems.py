@@ -91,11 +91,17 @@ class WordProblems:
             no_answer=answer is None,
         )
 
+    def answer(self, item: Item, completion: Completion) -> str | None:
+        """The final number, as an exact fraction."""
+        number = parse_number(completion.text)
+        return None if number is None else str(number)
+
 
 @dataclass(frozen=True)
 class Document:
     """A problem with its worked solution; the text a model is trained on is their sum."""
 
+    question: str
     prompt: str
     solution: str
 
@@ -166,7 +172,7 @@ def _draw_wording(numbers: Numbers, rng: random.Random) -> Wording:
 
 def _tell(wording: Wording, numbers: Numbers, language: Language) -> Document:
     question = problem(wording, numbers, language)
-    return Document(prompt(question, language), solution(wording, numbers, language))
+    return Document(question, prompt(question, language), solution(wording, numbers, language))
 
 
 @functools.lru_cache(maxsize=64)
@@ -177,7 +183,14 @@ def _items(language: Language, seed: int, split: Split) -> tuple[Item, ...]:
         stories.setdefault(draw(split, rng))
     items = []
     for wording, numbers in stories:
-        text = _tell(wording, numbers, language).prompt
-        digest = hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-        items.append(Item(f"wp{language}-{split}-{digest}", text, str(numbers.values()[-1])))
+        told = _tell(wording, numbers, language)
+        digest = hashlib.blake2b(told.prompt.encode(), digest_size=6).hexdigest()
+        items.append(
+            Item(
+                id=f"wp{language}-{split}-{digest}",
+                prompt=told.prompt,
+                reference=str(numbers.values()[-1]),
+                question=told.question,
+            )
+        )
     return tuple(items)
