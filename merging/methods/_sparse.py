@@ -200,22 +200,26 @@ def _merge(
         total = total + one
     if combine == "add":
         return base + total
-    sign = (total >= 0).float() * 2 - 1
+    return base + _elected(kept, total, numbers[3 * count :], combine) * numbers[-1]
+
+
+def _elected(kept: Sequence[Tensor], total: Tensor, weights: Tensor, combine: str) -> Tensor:
+    """What the parents that agree with the sign of `total` come to; NaN wherever one is NaN."""
+    positive = total >= 0
     merged = divisor = None
     for place, one in enumerate(kept):
-        # The magnitude where the signs agree, else 0. A NaN stays one, to be seen.
-        agreeing = (one * sign).clamp(min=0)
+        agreeing = one.masked_fill((one > 0) != positive, 0)
         if merged is None:
             merged = agreeing
+        elif combine == "elect_max":
+            merged = merged.max(agreeing).where(positive, merged.min(agreeing))
         else:
-            merged = merged.max(agreeing) if combine == "elect_max" else merged + agreeing
+            merged = merged + agreeing
         if combine == "elect_mean":
-            weight = (agreeing > 0).float() * numbers[3 * count + place]
+            weight = weights[place].expand_as(one).masked_fill(agreeing == 0, 0)
             divisor = weight if divisor is None else divisor + weight
     assert merged is not None
-    if divisor is not None:
-        merged = merged / (divisor + (divisor == 0).float())
-    return base + merged * sign * numbers[-1]
+    return merged if divisor is None else merged / divisor.masked_fill(divisor == 0, 1)
 
 
 def _ranks(digits: Sequence[Tensor], place: int, count: int) -> Tensor:
@@ -244,10 +248,16 @@ def _drawn(
     *,
     divide: bool,
 ) -> Tensor:
-    """The entries whose random number is below their probability, scaled; the others times 0."""
+    """The entries whose random number is below their probability, scaled; the others 0."""
     probability = numbers[1]
     if ranks is not None:
         probability = probability + ranks * numbers[2]
-    kept = (uniform(index, integers[0], integers[1]) < probability).float() * numbers[0]
-    # Where the probability is 0 nothing is kept: 0 divided by anything but 0.
-    return delta * (kept / probability.clamp(min=1e-30) if divide else kept)
+    dropped = uniform(index, integers[0], integers[1]) >= probability
+    # Where the probability is 0 nothing is kept, and anything but 0 will do as the divisor.
+    factor = numbers[0] / probability.clamp(min=1e-30) if divide else numbers[0]
+    return _without(dropped, delta, delta.abs(), factor)
+
+
+def _without(dropped: Tensor, delta: Tensor, size: Tensor, factor: Tensor) -> Tensor:
+    """`delta` times `factor`, 0 where it is dropped. What is no finite number stays, to be seen."""
+    return (delta * factor).masked_fill(dropped & (size < math.inf), 0)
