@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -67,7 +67,8 @@ def formula(
     threshold = np.sort(balance, 1)[:, [place]]
     scale = scaled(np.maximum(balance, threshold))
     change = (np.array(weights)[:, None] * np.sign(deltas) * cut * scale).sum(0)
-    near = np.abs(balance - threshold) < 1e-5 * np.abs(balance).max(1, keepdims=True)
+    # A scale is a difference of balances, of which single precision leaves about 1e-7 / 5e-4 sure.
+    near = np.abs(balance - threshold) < 5e-4 * np.abs(balance).max(1, keepdims=True)
     return change / np.maximum(scale.sum(0), 1e-12), ~near.any(0)
 
 
@@ -105,6 +106,7 @@ def test_figures_of_the_released_code(variant: str, weight: float, expected: lis
     ratio=st.floats(0, 1),
     clamp=st.floats(0, 0.3),
 )
+@example(seed=1, count=3, ratio=0.125, clamp=0.0)
 @settings(deadline=None, max_examples=30)
 def test_formula_over_the_whole_model(
     variant: str, seed: int, count: int, ratio: float, clamp: float
