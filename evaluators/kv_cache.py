@@ -2,10 +2,13 @@
 
 transformers' growing cache copies itself at every step, and a fresh one costs page faults: for a
 small model both outweigh the arithmetic. Here a batch of right-padded prompts occupies columns
-0..width-1 of its rows; generated tokens follow from column `width` on, for all rows alike.
+0..width-1 of its rows; generated tokens follow from column `width` on, for all rows alike. A prefix
+that all prompts of a task share is not in here, but kept once (shared_prefix.py).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from transformers.cache_utils import Cache, CacheLayerMixin
@@ -26,10 +29,14 @@ class BatchCache(Cache):
         for block in self.blocks[:layers]:
             block.start(rows, width, columns)
 
-    def fill(self, first: int) -> None:
-        """The next forward pass computes whole prompts, of the rows from `first` on."""
+    def fill(self, first: int, counts: Sequence[int]) -> None:
+        """The next forward pass computes whole prompts, of the rows from `first` on.
+
+        `counts` says how many neighbouring rows have each of them.
+        """
+        repeats = None if max(counts) == 1 else torch.tensor(counts)
         for block in self.blocks:
-            block.first = first
+            block.first, block.repeats = first, repeats
 
     def advance(self) -> None:
         """The next forward pass computes one more token of every row."""
@@ -59,6 +66,7 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         self.memory = (torch.empty(0), torch.empty(0))
         self.rows = self.width = self.columns = self.end = 0
         self.first: int | None = None
+        self.repeats: torch.Tensor | None = None
 
     def start(self, rows: int, width: int, columns: int) -> None:
         self.rows, self.width, self.columns, self.end = rows, width, columns, width
@@ -119,6 +127,8 @@ class _Layer(CacheLayerMixin):  # type: ignore[no-untyped-call]
         return view
 
     def _fill(self, into: torch.Tensor, states: torch.Tensor, first: int) -> None:
+        if self.repeats is not None:
+            states = states.repeat_interleave(self.repeats.to(states.device), dim=0)
         rows, _, width, _ = states.shape
         into[first : first + rows, :, :width] = states
         # Masked columns have weight zero, and zero times a stale NaN would still be NaN.

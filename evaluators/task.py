@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -27,10 +28,29 @@ class Item:
 
 @dataclass(frozen=True)
 class GenerationSettings:
-    """Greedy decoding until a stop string, an end token, or `max_new_tokens` tokens."""
+    """How text is written, until a stop string, an end token, or `max_new_tokens` tokens.
+
+    At temperature 0 greedily. Above it tokens are drawn, from the likeliest that together have
+    probability `top_p`; every item is answered `samples` times. A sample depends on `seed`, its
+    item's place and its own number, not on how completions are batched.
+
+    Raises ValueError for numbers outside their ranges.
+    """
 
     max_new_tokens: int
     stop: tuple[str, ...] = ()
+    temperature: float = 0.0
+    top_p: float = 1.0
+    samples: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature < math.inf:
+            raise ValueError(f"temperature must be a finite number from 0 on: {self.temperature}")
+        if not 0 < self.top_p <= 1:
+            raise ValueError(f"top_p must be above 0 and at most 1: {self.top_p}")
+        if self.samples < 1:
+            raise ValueError(f"samples must be at least 1: {self.samples}")
 
 
 @dataclass(frozen=True)
