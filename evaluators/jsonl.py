@@ -5,8 +5,10 @@ into the template), `answer` or `reference` (a number, or a text that ends in on
 "#### 18"), and optionally `id` and `split` (search, select or holdout). An item without an id is
 known by a hash of its prompt; one without a split goes where its id sends it (see splits.py).
 
-`<stem>.toml` beside it, optional, holds `max_new_tokens`, `stop`, `language` (ja or en: an answer
-in another language scores 0), `template` (with the field {question}), `summary` and `licence`.
+`<stem>.toml` beside it, optional, holds `max_new_tokens`, `stop`, `language` (one of MGSM's eleven,
+such as ja or en: an answer in another language scores 0), `extractor` (how the answer is found and
+compared, `cuvee` unless a published rule is wanted, see extractors.py), `template` (with the field
+{question}), `summary` and `licence`. References of rules for LaTeX are texts, kept as they are.
 """
 
 from __future__ import annotations
@@ -18,17 +20,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
 
-from evaluators.answers import parse_number, same_number
+from evaluators.answers import parse_number
 from evaluators.errors import TaskDataError
-from evaluators.language import looks_english, looks_japanese
+from evaluators.extractors import EXTRACTORS, canonical, extract, plain, same
+from evaluators.language import LANGUAGES, in_language
 from evaluators.splits import partition
 from evaluators.task import SPLITS, Completion, GenerationSettings, Item, ItemScore, Split
 
 _TEMPLATES: dict[str | None, str] = {
     "ja": "問題：{question}\n解答：",
-    "en": "Question: {question}\nAnswer:",
     None: "Question: {question}\nAnswer:",
 }
 
@@ -39,7 +40,8 @@ class JsonlSettings:
 
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
-    language: Literal["ja", "en"] | None = None
+    language: str | None = None
+    extractor: str = "cuvee"
     template: str = _TEMPLATES[None]
     summary: str = ""
     licence: str = ""
@@ -62,9 +64,10 @@ class JsonlTask:
 
     def score(self, item: Item, completion: Completion) -> ItemScore:
         """One point for the right number, told in the task's language where it has one."""
-        answer = parse_number(completion.text)
-        correct = answer is not None and same_number(answer, Fraction(item.reference))
-        language_ok = _in_language(completion.text, self.settings.language)
+        answer = extract(self.settings.extractor, completion.text)
+        correct = answer is not None and same(self.settings.extractor, answer, item.reference)
+        language = self.settings.language
+        language_ok = language is None or in_language(completion.text, language)
         return ItemScore(
             value=float(correct and language_ok),
             correct=correct,
@@ -74,9 +77,9 @@ class JsonlTask:
         )
 
     def answer(self, item: Item, completion: Completion) -> str | None:
-        """The final number, as an exact fraction."""
-        number = parse_number(completion.text)
-        return None if number is None else str(number)
+        """What the extractor finds, in the spelling that it compares; numbers as fractions."""
+        answer = extract(self.settings.extractor, completion.text)
+        return None if answer is None else canonical(self.settings.extractor, answer)
 
 
 def read_jsonl_task(path: Path) -> JsonlTask:
@@ -126,14 +129,15 @@ def read_jsonl_settings(path: Path) -> JsonlSettings:
         if not accept(value):
             raise TaskDataError(f"{toml}: {key} cannot be {value!r}")
     values["stop"] = tuple(values.get("stop", ()))
-    values.setdefault("template", _TEMPLATES[values.get("language")])
+    values.setdefault("template", _TEMPLATES.get(values.get("language"), _TEMPLATES[None]))
     return JsonlSettings(**values)
 
 
 _ACCEPTED = {
     "max_new_tokens": lambda value: type(value) is int and 0 < value <= 1 << 16,
     "stop": lambda value: isinstance(value, list) and all(isinstance(s, str) and s for s in value),
-    "language": lambda value: value in ("ja", "en"),
+    "language": lambda value: value in LANGUAGES,
+    "extractor": lambda value: isinstance(value, str) and value in EXTRACTORS,
     "template": lambda value: isinstance(value, str) and "{question}" in value,
     "summary": lambda value: isinstance(value, str),
     "licence": lambda value: isinstance(value, str),
@@ -163,7 +167,7 @@ def _item(entry: object, settings: JsonlSettings) -> tuple[Item, Split | None]:
     split = entry.get("split")
     if split is not None and split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    reference = _number(_one_of(entry, "answer", "reference"))
+    reference = _reference(_one_of(entry, "answer", "reference"), settings.extractor)
     return Item(str(item_id), prompt, reference, question), split
 
 
@@ -174,14 +178,18 @@ def _one_of(entry: Mapping[str, object], *fields: str) -> object:
     return entry[present[0]]
 
 
-def _number(answer: object) -> str:
-    """The reference as an exact number, written as a fraction."""
+def _reference(answer: object, extractor: str) -> str:
+    """The reference as the extractor compares it; an exact fraction for our own."""
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)):
         raise ValueError("the answer is neither a number nor a text")
+    if not EXTRACTORS[extractor].numeric:
+        if not str(answer).strip():
+            raise ValueError("the answer is empty")
+        return str(answer)
     number = parse_number(answer) if isinstance(answer, str) else Fraction(str(answer))
     if number is None:
         raise ValueError(f"the answer holds no number: {answer!r}")
-    return str(number)
+    return str(number) if extractor == "cuvee" else plain(number)
 
 
 def _parts(items: Mapping[str, Item], fixed: Mapping[str, Split]) -> dict[Split, tuple[Item, ...]]:
@@ -193,12 +201,6 @@ def _parts(items: Mapping[str, Item], fixed: Mapping[str, Split]) -> dict[Split,
         split: tuple(item for item in items.values() if split_by_id[item.id] == split)
         for split in SPLITS
     }
-
-
-def _in_language(text: str, language: str | None) -> bool:
-    if language is None:
-        return True
-    return looks_japanese(text) if language == "ja" else looks_english(text)
 
 
 def _reason(error: ValueError) -> str:
