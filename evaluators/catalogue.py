@@ -1,8 +1,9 @@
 """The tasks there are, as plain data: for forms, for checks of a spec, for error messages.
 
-Names: `word_problems_ja` and `word_problems_en`; `jsonl:<stem>` for a file of the operator's tasks
-folder; `lm_eval:<name>` for a task of lm-eval, defined by a YAML file of that folder or shipped
-with lm-eval. Task files run code, so a request may name a task but never a path.
+Names: `word_problems_ja` and `word_problems_en`; `numbers_<representation>_<operation>`;
+`arithmetic` and `arithmetic_grouped`; `jsonl:<stem>` for a file of the operator's tasks folder;
+`lm_eval:<name>` for a task of lm-eval, defined by a YAML file of that folder or shipped with
+lm-eval. Task files run code, so a request may name a task but never a path.
 """
 
 from __future__ import annotations
@@ -10,9 +11,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from evaluators import arithmetic
+from evaluators.cards import EXACT_MATCH, TaskCard
 from evaluators.errors import EvaluatorError, TaskDataError, UnknownTask, UnsupportedTask
 from evaluators.jsonl import read_jsonl_task
 from evaluators.lm_eval_configs import (
@@ -21,24 +23,12 @@ from evaluators.lm_eval_configs import (
     shipped_tasks,
     task_file,
 )
-from evaluators.task import SPLITS, Split
+from evaluators.numbers import pairs
+from evaluators.task import SPLITS
 from evaluators.word_problems import ITEM_COUNTS
 
-EXACT_MATCH = "exact_match"
 JSONL = "jsonl:"
 LM_EVAL = "lm_eval:"
-
-
-@dataclass(frozen=True)
-class TaskCard:
-    """What a task is. `splits` counts items, and is None where only loading the data would tell."""
-
-    name: str
-    summary: str
-    languages: tuple[str, ...]
-    licence: str
-    splits: Mapping[Split, int] | None
-    metrics: tuple[str, ...]
 
 
 def task_cards(tasks_dir: Path | None) -> Mapping[str, TaskCard]:
@@ -47,7 +37,7 @@ def task_cards(tasks_dir: Path | None) -> Mapping[str, TaskCard]:
     Left out are the thousands that lm-eval ships (which `check_task` knows) and those that Cuvee
     does not score. A file that cannot be read has a card that says why.
     """
-    cards = [*_WORD_PROBLEMS.values()]
+    cards = [*_WORD_PROBLEMS.values(), *arithmetic.cards(), *map(pairs.card, pairs.PAIRS.values())]
     if tasks_dir is not None and tasks_dir.is_dir():
         cards += [_jsonl_card(path) for path in sorted(tasks_dir.glob("*.jsonl"))]
         cards += _lm_eval_cards(tasks_dir)
@@ -145,6 +135,8 @@ def _unknown(name: str, tasks_dir: Path | None, others: Iterable[str] = ()) -> U
     known = list(task_cards(tasks_dir))
     near = difflib.get_close_matches(name, [*known, *others], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
+    listed = [task for task in known if task not in pairs.PAIRS]
     return UnknownTask(
-        f"no task {name!r}.{hint} There are: {', '.join(known)}, and {LM_EVAL}<name> of lm-eval."
+        f"no task {name!r}.{hint} There are: {', '.join(listed)}, numbers_<representation>_"
+        f"<operation>, and {LM_EVAL}<name> of lm-eval."
     )

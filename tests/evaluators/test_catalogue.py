@@ -10,9 +10,17 @@ import pytest
 
 from evaluators.catalogue import check_task, task_cards
 from evaluators.errors import TaskDataError, UnknownTask, UnsupportedTask
+from evaluators.numbers.pairs import PAIRS
 from evaluators.tasks import load_task
 from evaluators.word_problems import ITEM_COUNTS
 
+GENERATED = [
+    "word_problems_ja",
+    "word_problems_en",
+    "arithmetic",
+    "arithmetic_grouped",
+    *PAIRS,
+]
 GENERATE = "task: shout\noutput_type: generate_until\nmetric_list:\n  - metric: exact_match\n"
 
 
@@ -30,8 +38,7 @@ def tasks_dir(tmp_path: Path) -> Path:
 def test_cards(tasks_dir: Path) -> None:
     cards = task_cards(tasks_dir)
     assert list(cards) == [
-        "word_problems_ja",
-        "word_problems_en",
+        *GENERATED,
         "jsonl:broken",
         "jsonl:sums",
         "lm_eval:loop",
@@ -43,7 +50,7 @@ def test_cards(tasks_dir: Path) -> None:
     assert "broken.jsonl:1" in cards["jsonl:broken"].summary
     assert cards["lm_eval:shout"].metrics == ("exact_match,none",)
     assert "includes itself" in cards["lm_eval:loop"].summary
-    assert list(task_cards(None)) == ["word_problems_ja", "word_problems_en"]
+    assert list(task_cards(None)) == GENERATED
     assert task_cards(tasks_dir / "absent") == task_cards(None)
 
 
@@ -52,6 +59,9 @@ def test_cards(tasks_dir: Path) -> None:
     [
         ("word_problems_ja", "exact_match"),
         ("word_problems_en", None),
+        ("numbers_integer_add", None),
+        ("numbers_scientific_to_float", "dlength"),
+        ("arithmetic_grouped", "exact_match"),
         ("jsonl:sums", "exact_match"),
         ("lm_eval:shout", "exact_match"),
         ("lm_eval:shout", "exact_match,none"),
@@ -66,6 +76,8 @@ def test_what_can_be_searched_on(tasks_dir: Path, name: str, metric: str | None)
     ("name", "metric", "error", "text"),
     [
         ("word_problem_ja", None, UnknownTask, "Did you mean word_problems_ja?"),
+        ("numbers_float_count", None, UnknownTask, "Did you mean numbers_float_"),
+        ("numbers_integer_add", "bleu", UnsupportedTask, "exact_match, digit_match, dlength"),
         ("jsonl:sum", None, UnknownTask, "Did you mean jsonl:sums?"),
         ("lm_eval:gsm8kk", None, UnknownTask, "Did you mean lm_eval:gsm8k?"),
         ("zzz", None, UnknownTask, "There are: word_problems_ja, word_problems_en, "),
@@ -99,7 +111,7 @@ def test_a_name_reaches_no_other_file(tasks_dir: Path, name: str) -> None:
 
 
 def test_tasks_load_by_name(tasks_dir: Path) -> None:
-    for name in ("word_problems_ja", "word_problems_en", "jsonl:sums"):
+    for name in (*GENERATED, "jsonl:sums"):
         assert load_task(name, tasks_dir).name == name
     ids = [
         [item.id for item in load_task("word_problems_ja", seed=s).items("search")] for s in (0, 1)
