@@ -5,6 +5,7 @@ EvaluatorError
 ├── UnsupportedTask     the task is known, and asks for what Cuvee does not do
 ├── TaskDataError       a task's items cannot be read (the file and line are named)
 ├── UnsupportedModel    this room cannot generate with a model of this kind
+├── VerifierFailed      the process that compares mathematical answers cannot be started
 └── GenerationFailed    the model's output is no text (NaN)
 """
 
@@ -27,6 +28,10 @@ class TaskDataError(EvaluatorError):
 
 class UnsupportedModel(EvaluatorError):
     """The model does not attend to its whole text, which generation here relies on."""
+
+
+class VerifierFailed(EvaluatorError):
+    """Answers in LaTeX cannot be compared: math-verify's process does not start."""
 
 
 class GenerationFailed(EvaluatorError):

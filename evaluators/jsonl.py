@@ -4,6 +4,7 @@
 into the template), `answer` or `reference` (a number, or a text that ends in one, such as GSM8K's
 "#### 18"), and optionally `id` and `split` (search, select or holdout). An item without an id is
 known by a hash of its prompt; one without a split goes where its id sends it (see splits.py).
+SVAMP's fields are read too: `Body` and `Question` make the question, `Answer` and `ID` the rest.
 
 `<stem>.toml` beside it, optional, holds `max_new_tokens`, `stop`, `language` (one of MGSM's eleven,
 such as ja or en: an answer in another language scores 0), `extractor` (how the answer is found and
@@ -14,16 +15,17 @@ compared, `cuvee` unless a published rule is wanted, see extractors.py), `templa
 from __future__ import annotations
 
 import hashlib
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from evaluators.answers import parse_number
 from evaluators.errors import TaskDataError
 from evaluators.extractors import EXTRACTORS, canonical, extract, plain, same
+from evaluators.files import read_json_lines, read_text
 from evaluators.language import LANGUAGES, in_language
 from evaluators.splits import partition
 from evaluators.task import SPLITS, Completion, GenerationSettings, Item, ItemScore, Split
@@ -45,6 +47,9 @@ class JsonlSettings:
     template: str = _TEMPLATES[None]
     summary: str = ""
     licence: str = ""
+
+
+_DEFAULTS = JsonlSettings()
 
 
 @dataclass(frozen=True)
@@ -88,38 +93,62 @@ def read_jsonl_task(path: Path) -> JsonlTask:
     Raises TaskDataError, naming file and line.
     """
     settings = read_jsonl_settings(path)
-    items: dict[str, Item] = {}
-    fixed: dict[str, Split] = {}
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            item, split = _item(json.loads(line), settings)
-            if item.id in items:
-                raise ValueError(f"a second item {item.id!r}")
-        except ValueError as error:
-            raise TaskDataError(f"{path}:{number}: {_reason(error)}") from error
-        items[item.id] = item
-        if split is not None:
-            fixed[item.id] = split
-    if not items:
-        raise TaskDataError(f"{path}: no items")
-    parts = _parts(items, fixed)
-    if not parts["search"]:
-        raise TaskDataError(f"{path}: no item is left for the search split")
+    parts = read_parts(path, lambda entry: _item(entry, settings))
     return JsonlTask(f"jsonl:{path.stem}", settings, parts)
 
 
-def read_jsonl_settings(path: Path) -> JsonlSettings:
-    """The settings beside a JSONL file; the defaults where there are none.
+def read_parts(
+    path: Path, read: Callable[[dict[str, Any]], tuple[Item, Split | None]]
+) -> dict[Split, tuple[Item, ...]]:
+    """The items that `read` makes of each line's object, by split, in their order.
+
+    Raises TaskDataError, naming file and line, for what `read` refuses by a ValueError and for a
+    second item of an id; and where no item is for the search.
+    """
+    items: dict[str, Item] = {}
+    fixed: dict[str, Split] = {}
+
+    def add(entry: dict[str, Any]) -> None:
+        item, split = read(entry)
+        if item.id in items:
+            raise ValueError(f"a second item {item.id!r}")
+        items[item.id] = item
+        if split is not None:
+            fixed[item.id] = split
+
+    read_json_lines(path, add)
+    parts = _parts(items, fixed)
+    if not parts["search"]:
+        raise TaskDataError(f"{path}: no item is left for the search split")
+    return parts
+
+
+def item_of(
+    entry: Mapping[str, Any], prompt: str, question: str, reference: str
+) -> tuple[Item, Split | None]:
+    """An item with the entry's `id`, or a hash of the prompt, and its `split` where it has one.
+
+    Raises ValueError.
+    """
+    item_id = entry.get("id", hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest())
+    if isinstance(item_id, bool) or not isinstance(item_id, (str, int)) or item_id == "":
+        raise ValueError("the id is neither a text nor a whole number")
+    split = entry.get("split")
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
+    return Item(str(item_id), prompt, reference, question), split
+
+
+def read_jsonl_settings(path: Path, defaults: JsonlSettings = _DEFAULTS) -> JsonlSettings:
+    """The settings beside a JSONL file; the defaults for those that are not there.
 
     Raises TaskDataError, naming the file and the key.
     """
     toml = path.with_suffix(".toml")
     if not toml.is_file():
-        return JsonlSettings()
+        return defaults
     try:
-        values = tomllib.loads(_text(toml))
+        values = tomllib.loads(read_text(toml))
     except tomllib.TOMLDecodeError as error:
         raise TaskDataError(f"{toml}: {error}") from error
     for key, value in values.items():
@@ -128,9 +157,11 @@ def read_jsonl_settings(path: Path) -> JsonlSettings:
             raise TaskDataError(f"{toml}: unknown setting {key!r}; known: {', '.join(_ACCEPTED)}")
         if not accept(value):
             raise TaskDataError(f"{toml}: {key} cannot be {value!r}")
-    values["stop"] = tuple(values.get("stop", ()))
-    values.setdefault("template", _TEMPLATES.get(values.get("language"), _TEMPLATES[None]))
-    return JsonlSettings(**values)
+    if "stop" in values:
+        values["stop"] = tuple(values["stop"])
+    if defaults is _DEFAULTS and values.get("language") in _TEMPLATES:
+        values.setdefault("template", _TEMPLATES[values.get("language")])
+    return replace(defaults, **values)
 
 
 _ACCEPTED = {
@@ -144,31 +175,32 @@ _ACCEPTED = {
 }
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskDataError(f"{path}: {error}") from error
-
-
-def _item(entry: object, settings: JsonlSettings) -> tuple[Item, Split | None]:
+def _item(entry: Mapping[str, Any], settings: JsonlSettings) -> tuple[Item, Split | None]:
     """An item and its split where the entry fixes one. Raises ValueError."""
-    if not isinstance(entry, dict):
-        raise ValueError("not an object")
+    entry = _common_fields(entry)
     prompt = _one_of(entry, "prompt", "question")
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError("the prompt is no text")
     question = ""
     if "prompt" not in entry:
         question, prompt = prompt, settings.template.replace("{question}", prompt)
-    item_id = entry.get("id", hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest())
-    if isinstance(item_id, bool) or not isinstance(item_id, (str, int)) or item_id == "":
-        raise ValueError("the id is neither a text nor a whole number")
-    split = entry.get("split")
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
     reference = _reference(_one_of(entry, "answer", "reference"), settings.extractor)
-    return Item(str(item_id), prompt, reference, question), split
+    return item_of(entry, prompt, question, reference)
+
+
+def _common_fields(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry in SVAMP's fields in ours; any other entry as it is. Raises ValueError."""
+    if "Body" not in entry and "Question" not in entry:
+        return entry
+    body, asked = entry.get("Body"), entry.get("Question")
+    if not isinstance(body, str) or not isinstance(asked, str) or not asked.strip():
+        raise ValueError("needs both Body and Question")
+    body = body.strip()
+    if body and not body.endswith((".", "!", "?", ",", ";", ":")):
+        body += "."
+    renamed = {"Answer": "answer", "ID": "id"}
+    others = {renamed.get(k, k): v for k, v in entry.items() if k not in {"Body", "Question"}}
+    return {"question": f"{body} {asked.strip()}".strip(), **others}
 
 
 def _one_of(entry: Mapping[str, object], *fields: str) -> object:
@@ -201,9 +233,3 @@ def _parts(items: Mapping[str, Item], fixed: Mapping[str, Split]) -> dict[Split,
         split: tuple(item for item in items.values() if split_by_id[item.id] == split)
         for split in SPLITS
     }
-
-
-def _reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at column {error.colno}"
-    return str(error)

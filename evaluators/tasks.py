@@ -7,10 +7,12 @@ from pathlib import Path
 
 from evaluators.arithmetic import Arithmetic
 from evaluators.cards import EXACT_MATCH
-from evaluators.catalogue import JSONL, LM_EVAL, check_task
+from evaluators.catalogue import JSONL, LM_EVAL, MATH, check_task
 from evaluators.jsonl import read_jsonl_task
+from evaluators.math_problems import read_math_problems
 from evaluators.numbers.pairs import PAIRS
 from evaluators.numbers.task import NumberTask
+from evaluators.published import PUBLISHED, load_published
 from evaluators.task import Task
 from evaluators.word_problems import WordProblems
 
@@ -30,14 +32,18 @@ def load_task(
         return _GENERATED[name](seed)
     if name in PAIRS:
         return NumberTask(PAIRS[name], seed, metric or EXACT_MATCH)
-    if name.startswith(JSONL) and tasks_dir is not None:
-        return read_jsonl_task(tasks_dir / f"{name.removeprefix(JSONL)}.jsonl")
+    if name in PUBLISHED:
+        return load_published(name, tasks_dir)
+    prefix, _, stem = name.partition(":")
+    if tasks_dir is not None and f"{prefix}:" in _FILES:
+        return _FILES[f"{prefix}:"](tasks_dir / f"{stem}.jsonl")
     # lm-eval takes seconds to import, and few processes need it.
     from evaluators.lm_eval_bridge import load_lm_eval_task  # noqa: PLC0415
 
     return load_lm_eval_task(name.removeprefix(LM_EVAL), tasks_dir, metric=metric)
 
 
+_FILES: dict[str, Callable[[Path], Task]] = {JSONL: read_jsonl_task, MATH: read_math_problems}
 _GENERATED: dict[str, Callable[[int], Task]] = {
     "word_problems_ja": lambda seed: WordProblems("ja", seed),
     "word_problems_en": lambda seed: WordProblems("en", seed),

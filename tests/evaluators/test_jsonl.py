@@ -183,3 +183,24 @@ def test_a_partition_keeps_every_id_once(ids: list[str]) -> None:
     assert sorted(i for part in parts.values() for i in part) == sorted(ids)
     assert bool(parts["search"]) == bool(ids)
     assert parts == partition(ids)
+
+
+def test_svamp_fields(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '{"ID": "chal-1", "Body": "He has 5 pens", "Question": "How many pens?", "Answer": 5.0, '
+        '"Equation": "5.0", "Type": "Addition", "split": "search"}',
+        '{"Body": "She has 7 pens.", "Question": "How many?", "Answer": 7, "split": "holdout"}',
+    )
+    task = read_jsonl_task(path)
+    (first,), (second,) = task.items("search"), task.items("holdout")
+    assert first.id == "chal-1"
+    assert first.question == "He has 5 pens. How many pens?"
+    assert first.prompt == "Question: He has 5 pens. How many pens?\nAnswer:"
+    assert (first.reference, second.reference) == ("5", "7")
+    assert second.question == "She has 7 pens. How many?"
+    for line in ('{"Body": "a", "Answer": 1}', '{"Question": "a", "Answer": 1}'):
+        with pytest.raises(TaskDataError, match=r"sums\.jsonl:2: needs both Body and Question"):
+            read_jsonl_task(write(tmp_path, entry(0), line))
+    with pytest.raises(TaskDataError, match=r"sums\.jsonl:1: needs exactly one of answer"):
+        read_jsonl_task(write(tmp_path, '{"Body": "a", "Question": "b"}'))
