@@ -10,8 +10,8 @@ The three metrics of NUPA (arXiv 2411.03766; src/text_model/metrics.py of its re
   itself, lower better: 0 there is 1 here, 1 is 0.5. No answer at all is 0.
 
 Where NUPA's reading is wrong, ours differs: the sign of a negative number or exponent is not
-dropped (such a number is no answer), `12.5` is not read as the integer 12, and the thousands
-separators of `1,234` are.
+dropped (such a number is no answer), `12.5` is not read as the integer 12, and thousands separators
+and powers of ten (`1,234`, `1.5 × 10^3`) are read.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def read_number(text: str, representation: Representation) -> str | None:
     if not said:
         _, equals, rest = text.partition("=")
         rest = rest if equals else text
-    match = _PATTERNS[representation].search(_GROUPED.sub(_ungroup, rest))
+    rest = _POWER_OF_TEN.sub(r"e\1", _GROUPED.sub(_ungroup, rest))
+    match = _PATTERNS[representation].search(rest)
     return None if match is None else re.sub(r"[Ee]\+?", "e", match.group())
 
 
@@ -74,6 +75,7 @@ _PATTERNS: dict[Representation, re.Pattern[str]] = {
     "fraction": re.compile(rf"{_START}[0-9]+/[0-9]+{_END}"),
     "scientific": re.compile(rf"{_START}[0-9]+\.[0-9]+[eE]\+?[0-9]+{_END}"),
 }
+_POWER_OF_TEN = re.compile(r"\s*(?:[*×x]|\\times)\s*10\s*\^\s*\{?([0-9]+)\}?")
 _GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
 
 
