@@ -10,7 +10,8 @@ An item is left out where a change could contradict its text or its solution (`L
 reasons): every number of the equations must be a number of the question, the result of exactly one
 earlier equation, or a constant that the question's words explain (dozen, hour, percent), and every
 number of the question must be used. A small number that the equations use more often than the
-question names it may stand for something unsaid ("there and back"). Numbers inside dates, times,
+question names it may stand for something unsaid ("there and back"), and a constant may have been
+calculated without an equation ("joined by 2 more" triples). Numbers inside dates, times,
 fractions, ordinals and rates of time ("5 days a week") stay.
 """
 
@@ -228,9 +229,23 @@ def _source(
         if results.count(number) > 1 or number in explained:
             raise Unsafe("a number could be two things")
         return results.index(number)
-    if number in free or number in explained:
+    if number in free:
         return number
-    raise Unsafe("a number of the solution is unexplained")
+    if number not in explained:
+        raise Unsafe("a number of the solution is unexplained")
+    if number in _calculated_at_once(free):
+        raise Unsafe("a number could be two things")
+    return number
+
+
+def _calculated_at_once(free: frozenset[Fraction]) -> set[Fraction]:
+    """What a solution may calculate from the numbers that change without writing it down."""
+    return {
+        number
+        for a, b in itertools.product(free, free | {Fraction(1)})
+        if a != b
+        for number in (a + b, a - b, a * b, a / b)
+    } - free
 
 
 _NUMBER = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")

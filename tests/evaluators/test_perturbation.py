@@ -90,6 +90,12 @@ def test_whole_and_positive_values_stay_so() -> None:
             "<<45*2=90>>90\n<<90*2=180>>180\n#### 180",
             "a number could be two things",
         ),
+        # The 5 may be of the street, or a child and the 4 that join it.
+        (
+            "45 children. On the fifth street, 4 more join each. How many are there?",
+            "<<45*5=225>>225\n<<225+4-4=225>>225\n#### 225",
+            "a number could be two things",
+        ),
         (
             "He has 15 pens, 45 cards and 20 toys.",
             "<<15+45=60>>60\n<<20+40=60>>60\n<<60+60=120>>120\n#### 120",
@@ -107,7 +113,7 @@ def test_what_is_left_out(question: str, solution: str, reason: str) -> None:
 
 def test_words_explain_constants_and_stay() -> None:
     dozen = problem(
-        "A dozen eggs cost $24. What do 36 eggs cost?", "<<24/12=2>>2\n<<36*2=72>>72\n#### 72"
+        "A dozen eggs cost $24. What do 60 eggs cost?", "<<24/12=2>>2\n<<60*2=120>>120\n#### 120"
     )
     for variant in perturb(dozen):
         price, eggs = map(int, re.findall(r"\d+", variant.question))
@@ -158,7 +164,7 @@ def test_the_published_set() -> None:
     problems = read_problems(shared_data("gsm8k", "test.jsonl"))
     perturbed = perturb_all(problems)
     assert len(perturbed.variants) + sum(perturbed.left_out.values()) == 1319
-    assert len(perturbed.variants) > 400
+    assert len(perturbed.variants) > 300
     asked = {original.question for original in problems}
     for number, variants in perturbed.variants.items():
         original = problems[number]
