@@ -5,6 +5,7 @@ EvaluatorError
 ├── UnsupportedTask     the task is known, and asks for what Cuvee does not do
 ├── TaskDataError       a task's items cannot be read (the file and line are named)
 ├── UnsupportedModel    this room cannot generate with a model of this kind
+├── NoChatTemplate      a model that is to be asked in a chat cannot be
 └── GenerationFailed    the model's output is no text (NaN)
 """
 
@@ -27,6 +28,10 @@ class TaskDataError(EvaluatorError):
 
 class UnsupportedModel(EvaluatorError):
     """The model does not attend to its whole text, which generation here relies on."""
+
+
+class NoChatTemplate(EvaluatorError):
+    """A model has no usable chat template, or several models have different ones."""
 
 
 class GenerationFailed(EvaluatorError):
