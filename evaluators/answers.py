@@ -87,7 +87,7 @@ _ASIDES = re.compile(
   | (?<!\d)(?:1[89]|20)\d\d年(?![間前後])(?:\d\d?月)?(?:\d\d?日)?
   | (?<!\d)\d\d?月\d\d?日
   | \b{_MONTH}\.?\ \d\d?(?:st|nd|rd|th)?(?:,\ \d{{4}})?\b
-  | (?<![\d.,=>])\d+(?:st|nd|rd|th)\b
+  | (?<![\d.,=>])(?<!=\ )\d+(?:st|nd|rd|th)\b
   | 第\s?\d+
   | (?<!\d)\d+(?:番|つ|人|個|回|日)目
   | \b(?i:step|question|problem|example|case|option|figure|table|equation)\ \d+\b

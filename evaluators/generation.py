@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from evaluators.chat import Chat
 from evaluators.errors import GenerationFailed, UnsupportedModel
 from evaluators.kv_cache import BatchCache
 from evaluators.stops import StopStrings
@@ -49,6 +50,7 @@ class Batches:
     settings: GenerationSettings
     tokenizer: PreTrainedTokenizerBase
     stops: StopStrings
+    end_tokens: frozenset[int] = frozenset()
     cache: BatchCache = field(default_factory=BatchCache)
 
 
@@ -57,11 +59,16 @@ def prepare(
     tokenizer: PreTrainedTokenizerBase,
     settings: GenerationSettings,
     *,
+    chat: Chat | None = None,
     max_rows: int = MAX_ROWS,
     max_cells: int = MAX_CELLS,
 ) -> Batches:
-    """Tokenise and batch prompts, with the special tokens that the tokenizer puts around a text."""
-    prompts = [_tokens(item.prompt, tokenizer) for item in items]
+    """Tokenise and batch prompts, with the special tokens that the tokenizer puts around a text,
+    or as turns of a chat, whose end tokens then end a completion beside the model's own."""
+    prompts = [
+        chat.prompt_tokens(item.prompt, tokenizer) if chat else _tokens(item.prompt, tokenizer)
+        for item in items
+    ]
     batches: list[list[int]] = [[]]
     for place in sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i)):
         columns = len(prompts[place]) + settings.max_new_tokens
@@ -79,6 +86,7 @@ def prepare(
         settings=settings,
         tokenizer=tokenizer,
         stops=StopStrings(settings.stop, tokenizer),
+        end_tokens=chat.end_tokens(tokenizer) if chat else frozenset(),
     )
 
 
@@ -95,7 +103,7 @@ def generate(model: PreTrainedModel, batches: Batches) -> list[Completion]:
     if model.training:
         model.eval()  # type: ignore[no-untyped-call]
     context = getattr(model.config, "max_position_embeddings", None)
-    ends = _end_tokens(model, batches.tokenizer)
+    ends = _end_tokens(model, batches.tokenizer) | batches.end_tokens
     completions = [Completion("", truncated=True, tokens=0)] * batches.count
     for batch in batches.batches:
         budgets = [_budget(len(prompt), batches.settings, context) for prompt in batch.prompts]

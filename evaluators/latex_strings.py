@@ -17,7 +17,9 @@ def hendrycks_spelling(text: str) -> str:
     for dropped in ("\\left", "\\right", "^{\\circ}", "^\\circ", "\\$"):
         text = text.replace(dropped, "")
     number, unit, _ = text.partition("\\text{ ")
-    text = (number if unit else text).replace("\\%", "")
+    text = number if unit else text
+    # Twice, as published: one deletion may make another.
+    text = text.replace("\\%", "").replace("\\%", "")
     text = re.sub(r"(?<=[ {])\.", "0.", text)
     if text.startswith("."):
         text = "0" + text
@@ -25,8 +27,7 @@ def hendrycks_spelling(text: str) -> str:
     if equals and "=" not in value and len(name) <= _LONGEST_NAME:
         text = value
     text = re.sub(r"\\sqrt([^{])", r"\\sqrt{\1}", text).replace(" ", "")
-    text = re.sub(r"\\frac([^{])([^{])", r"\\frac{\1}{\2}", text)
-    text = re.sub(r"\\frac([^{])\{", r"\\frac{\1}{", text)
+    text = _with_braced_fractions(text)
     if text == "0.5":
         return "\\frac{1}{2}"
     return re.sub(r"^(0|-?[1-9]\d*)/(0|-?[1-9]\d*)$", r"\\frac{\1}{\2}", text)
@@ -37,21 +38,18 @@ def minerva_spelling(text: str) -> str:
     equals sign, without articles, units, spaces and markup; shorthand fractions and roots written
     out; commas of thousands dropped."""
     text = text.rsplit("=", maxsplit=1)[-1]
-    text = re.sub(rf"(?<!\\)\b(?:{'|'.join(_UNITS)})\b", "", text)
+    words = "|".join(filter(str.isalpha, _DELETED))
+    text = re.sub(rf"(?<!\\)\b(?:{words})\b", "", text)
     text = text.replace("an ", "").replace("a ", "").replace(".$", "$")
     for dropped in ("\\$", "\\ ", " "):
         text = text.replace(dropped, "")
     text = text.replace("mbox", "text").replace(",\\text{and}", ",").replace("\\text{and}", ",")
     text = text.replace("\\text{m}", "\\text{}")
-    # Units that stick to a number, but no part of a command such as \left.
-    parts = re.split(r"(\\[A-Za-z]+)", text)
-    for unit in _UNITS:
-        parts[::2] = [part.replace(unit, "") for part in parts[::2]]
-    text = "".join(parts)
-    for dropped in _MARKUP:
-        text = text.replace(dropped, "")
-    text = re.sub(r"^.*?\$([^$]*)\$.*", r"\1", text)
-    text = re.sub(r"\\(?:text|textbf|overline)\{(.*?)\}", r"\1", text)
+    for deleted in _DELETED:
+        text = _without(text, deleted)
+    text = re.sub(r".*?\$(.*?)\$.*", r"$\1$", text)
+    for command in ("text", "textbf", "overline"):
+        text = re.sub(rf"\\{command}\{{(.*?)\}}", r"\1", text)
     text = re.sub(r"\\boxed\{(.*)\}", r"\1", text)
     text = re.sub(r"frac([^{])(.)", r"frac{\1}{\2}", text)
     text = re.sub(r"sqrt(\[[^\]]*\])(\w)", r"sqrt\1{\2}", text)
@@ -61,12 +59,30 @@ def minerva_spelling(text: str) -> str:
 
 _LONGEST_NAME = 2
 # Deleted one after another: the order is the paper's, for a deletion may complete another word.
-_UNITS = (
+_DELETED = (
     *("square", "ways", "integers", "dollars", "mph", "inches", "ft", "hours", "km", "units"),
-    *("sue", "points", "feet", "minutes", "digits", "cents", "degrees", "cm", "gm", "pounds"),
-    *("meters", "meals", "edges", "students", "childrentickets", "multiples"),
+    *("\\ldots", "sue", "points", "feet", "minutes", "digits", "cents", "degrees", "cm", "gm"),
+    *("pounds", "meters", "meals", "edges", "students", "childrentickets", "multiples"),
+    *("\\text{s}", "\\text{.}", "\\text{\ns}", "\\text{}^2", "\\text{}^3", "\\text{\n}"),
+    *("\\text{}", "\\mathrm{th}", "^\\circ", "^{\\circ}", "\\;", ",\\!", "{,}", '"', "\\dots"),
 )
-_MARKUP = (
-    *("\\ldots", "\\dots", "\\text{s}", "\\text{.}", "\\text{\ns}", "\\text{}^2", "\\text{}^3"),
-    *("\\text{\n}", "\\text{}", "\\mathrm{th}", "^\\circ", "^{\\circ}", "\\;", ",\\!", "{,}", '"'),
-)
+
+
+def _without(text: str, deleted: str) -> str:
+    if not deleted.isalpha():
+        return text.replace(deleted, "")
+    # A unit may stick to a number, but is no part of a command such as \left.
+    parts = re.split(r"(\\[A-Za-z]+)", text)
+    parts[::2] = [part.replace(deleted, "") for part in parts[::2]]
+    return "".join(parts)
+
+
+def _with_braced_fractions(text: str) -> str:
+    r"""\frac12 as \frac{1}{2}; a text with a fraction that is cut short stays as it is."""
+    start, *fractions = text.split("\\frac")
+    if any(len(rest) < len("12") and not rest.startswith("{") for rest in fractions):
+        return text
+    for rest in fractions:
+        braced = re.sub(r"^([^{])([^{])", r"{\1}{\2}", rest, flags=re.DOTALL)
+        start += "\\frac" + re.sub(r"^([^{])\{", r"{\1}{", braced, flags=re.DOTALL)
+    return start

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lm_eval.api.metrics import exact_match_hf_evaluate
 from lm_eval.filters.extraction import RegexFilter
-from lm_eval.tasks.hendrycks_math.utils import is_equiv
+from lm_eval.tasks.hendrycks_math.utils import is_equiv, strip_string
 
 from evaluators.extractors import EXTRACTORS, canonical, extract, plain, same
 from evaluators.latex_strings import hendrycks_spelling, minerva_spelling
@@ -163,6 +163,22 @@ LATEX = [
 def test_lm_eval_takes_the_same_latex_for_equal(text: str) -> None:
     for other in LATEX:
         assert same("hendrycks_math", text, other) == is_equiv(text, other), other
+
+
+TEX = [
+    *("5", "12", "x=", "=", "1", "{", "}", " ", ".5", "1/2", "-", "%", "$", "\n", "{1}{2}", "{2}"),
+    *(r"\frac", r"\dfrac", r"\sqrt", r"\text{ cm}", r"\%", r"\$", r"^\circ", r"\left", r"\!"),
+]
+
+
+@given(st.lists(st.sampled_from(TEX), max_size=6).map("".join))
+def test_lm_eval_spells_latex_the_same(text: str) -> None:
+    try:
+        theirs = strip_string(text)
+    except (AssertionError, IndexError, ValueError):
+        # It has no spelling for some broken LaTeX, and then compares the texts as they are.
+        return
+    assert hendrycks_spelling(text) == theirs
 
 
 @given(st.text() | st.sampled_from(HAND))
