@@ -1,38 +1,42 @@
 """Reading the final number out of what a model wrote.
 
 Which number counts: the first one after the last anchor phrase ("答えは", "The answer is", "####",
-"\\boxed{"), where an equation in that sentence counts as its right-hand side; without an anchor
-the last number outside parentheses; without any of those the last number at all. An anchor that
-no number follows (a completion cut short) gives way to the anchor before it.
+"\\boxed{", and their like in the eleven languages of MGSM), where an equation in that sentence
+counts as the side that is one number, the right one first; without an anchor the result of an
+equation that the text ends with, or else the last number. An anchor that no number follows (a
+completion cut short) gives way to the anchor before it.
 
-How it is read: full-width digits and signs, a leading minus, decimals, thousands separators inside
-`d{1,3}(,d{3})+` only, fractions (3/4, 1 1/2, 4分の3, \\frac{3}{4}), powers of ten (1.5e3, 2×10^3)
-and multipliers (8万, 1億2000万, 2.5 million). Units, currency and percent signs are dropped: "25%"
-is 25. Digits inside a word (m2) are no numbers, neither are kanji numerals.
+What does not count unless there is nothing else: numbers in parentheses, dates and times, ordinals,
+"step 3", "1人あたり", "not 17 but", the numbering of a list, remarks that open with "なお" or
+"Note:", and an explanation after a lone number. What a model makes up after its answer, a next
+question with its own answer, never counts.
+
+How numbers are written: see numerals.py. After a German, Spanish, French or Russian anchor 12,5 is
+a decimal and 1.234 a thousand.
 """
 
 from __future__ import annotations
 
-import math
 import re
 import unicodedata
 from collections.abc import Iterator
 from fractions import Fraction
+
+from evaluators.numerals import normalise, numbers, with_decimal_commas, with_grouping_spaces
 
 RELATIVE_TOLERANCE = Fraction(1, 10**6)
 
 
 def parse_number(text: str) -> Fraction | None:
     """The number that a completion ends up with, or None where it has none."""
-    text = _normalise(text)
-    end = len(text)
-    for anchor in reversed(list(_ANCHOR.finditer(text))):
-        answer = _after_anchor(text[anchor.end() : end], boxed=anchor.group().endswith("{"))
+    text = normalise(text)
+    for part in (*_before_next_question(text), text):
+        answer = _announced(part)
+        if answer is None:
+            answer = _last(part)
         if answer is not None:
             return answer
-        end = anchor.start()
-    numbers = _numbers_outside_parentheses(text)
-    return numbers[-1] if numbers else None
+    return None
 
 
 def same_number(a: Fraction, b: Fraction) -> bool:
@@ -40,143 +44,139 @@ def same_number(a: Fraction, b: Fraction) -> bool:
     return abs(a - b) <= RELATIVE_TOLERANCE * max(abs(a), abs(b))
 
 
-_ANCHOR = re.compile(
-    r"(?:答え?|解答|回答|正解)(?:は|\s*[:=])"
-    r"|\banswer\b\s*(?:is\b|[:=])"
+def _pattern(text: str) -> re.Pattern[str]:
+    """A pattern for normalised text, in which NFKC has decomposed some Thai letters."""
+    return re.compile(unicodedata.normalize("NFKC", text), re.IGNORECASE | re.MULTILINE)
+
+
+_ANCHOR = _pattern(
+    r"(?:答え?|解答|回答|正解|正答)(?:は|が|\s*[:=])|答え[ \t]+(?=[-$¥\d])"
+    r"|\banswer\b(?:\s+to\b[^.\n:=]{0,60}?)?\s*(?:\b(?:is|(?:would|should|must|will)\s+be)\b|[:=])"
+    r"|\bans\b\s*[:=]"
     r"|####"
-    r"|\\f?boxed\s*\{",
-    re.IGNORECASE,
+    r"|\\f?boxed\s*\{|\\f?boxed\s+(?=\d)"
+    r"|答案(?:是|为|為|\s*[:=])"
+    r"|\bjibu\b(?:\s+la\s+mwisho)?\s*(?:ni\b|[:=])"
+    r"|సమాధానం\s*(?:[:=]|(?=[-\d]))"
+    r"|คำตอบ(?:สุดท้าย)?(?:คือ|\s*[:=])"
+    r"|উত্তর(?:টি)?\s*(?:হলো|হল|[:=])"
+    r"|(?P<decimal_comma>"
+    r"\b(?:antwort|lösung)\b\s*(?:lautet|ist|[:=])"
+    r"|\brespuesta\b(?:\s+(?:final|correcta))?\s*(?:es\b|[:=])"
+    r"|\bréponse\b(?:\s+(?:finale|correcte))?\s*(?:est\b|[:=])"
+    r"|\bответ\b\s*(?:равен|[-:=]))"
+)
+_NEXT_QUESTION = _pattern(
+    r"^[ \t#]*(?:question|problem|instruction|q|問題|質問|指示|frage|pregunta|задача|swali"
+    r"|ప్రశ్న|โจทย์|প্রশ্ন|问题)\s?\d{0,3}\s?:"
 )
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)")
-_LINE_END = re.compile(r"[\n。]")
+_LINE_END = re.compile(r"[\n。।]")
 _EQUALS = re.compile(r"[=≈≒]")
+# What follows an equation's result up to the end, where no new clause or sum begins.
+_EQUATION_TAIL = re.compile(r"(?<=[=≈≒])[^=≈≒+×÷*/<\n、,;:。]*$")
+_LONE_MINUS = re.compile(r"[ :=]*-[ ]+(?=[$£€¥]?\d)")
+
 _PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】|<<[^<>]*>>")
-
-_DECIMAL = r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
-_NUMBER = re.compile(
-    rf"""
-    (?<![A-Za-z\d^_])(?<!\d\.)
-    (?:
-        (?P<below>\d+)分の(?P<above>\d+)
-      | (?:(?P<whole>\d+)(?:\s+(?:and\s+)?|と))?
-        (?P<top>(?<!/)\d+)\s?/\s?(?P<bottom>\d+)(?!\s?/|[\d.])
-      | (?:(?P<mantissa>{_DECIMAL})\s?[×x*]\s?)?10\^\{{?(?P<power>-?\d+)
-      | (?P<kanji>(?:{_DECIMAL}[百千万億兆]+)+(?:\d+)?)
-      | (?P<decimal>{_DECIMAL})
-        (?:e(?P<exponent>[+-]?\d+)(?![A-Za-z\d])|\s?(?P<word>thousand|million|billion|trillion)\b)?
-    )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_KANJI_TERM = re.compile(rf"({_DECIMAL})([百千万億兆]*)")
-_SIGN = re.compile(r"-[$£€¥]?$|[$£€¥]-$")
-_OPERAND = re.compile(r"[A-Za-z]$|[\d%)\]]\s*$")
-_MULTIPLIERS = {
-    "百": 10**2,
-    "千": 10**3,
-    "万": 10**4,
-    "億": 10**8,
-    "兆": 10**12,
-    "thousand": 10**3,
-    "million": 10**6,
-    "billion": 10**9,
-    "trillion": 10**12,
-}
-# Longer ones come from a model that repeats itself; they would cost time and are never right.
-_MAX_DIGITS = 100
-_MAX_EXPONENT = 100
 _MAX_NESTING = 3
-
-_SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
-_DASHES = str.maketrans(dict.fromkeys("−‐‑‒–—﹣－", "-"))
-_REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"\\[dt]?frac\s*\{\s*([^{}]*?)\s*\}\s*\{\s*([^{}]*?)\s*\}"), r" \1/\2 "),
-    (re.compile(r"\\times\b|\\cdot\b"), "×"),
-    (re.compile(r"\\approx\b"), "≈"),
-    (re.compile(r"\\([$%#])"), r"\1"),
-    (re.compile(r"(?<=\d)(?:\\,|\{,\})(?=\d{3})"), ","),
-    (re.compile(r"\\[()\[\]]|\\text\s*\{|\*\*|`"), " "),
-    (re.compile(r"(?:\bminus\b|\bnegative\b|マイナス)\s*(?=[$£€¥]?[\d.])", re.IGNORECASE), "-"),
+_MONTH = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]{0,6}"
+_ASIDES = re.compile(
+    rf"""
+    (?<![\d-])\d{{4}}([-/])\d\d?\1\d\d?(?![\d-])
+  | (?<![\d:.])\d\d?:\d\d(?::\d\d)?(?![\d:])(?:\s?[ap]\.?m\b)?
+  | (?<!\d)(?:1[89]|20)\d\d年(?![間前後])(?:\d\d?月)?(?:\d\d?日)?
+  | (?<!\d)\d\d?月\d\d?日
+  | \b{_MONTH}\.?\ \d\d?(?:st|nd|rd|th)?(?:,\ \d{{4}})?\b
+  | (?<![\d.,=>])(?<!=\ )\d+(?:st|nd|rd|th)\b
+  | 第\s?\d+
+  | (?<!\d)\d+(?:番|つ|人|個|回|日)目
+  | \b(?i:step|question|problem|example|case|option|figure|table|equation)\ \d+\b
+  | (?:ステップ|手順|(?<!\d)問)\s?\d+
+  | (?<![\d.,])\d+[^\d\s、。,.]{{1,4}}(?:あたり|当たり|につき|ごと)
+  | \bnot\ [$£€¥]?\d[\d,.]*
+  | (?<![\d.,])\d[\d,.]*[^\d\s、。,.]{{0,4}}(?:ではなく|じゃなく)
+    """,
+    re.VERBOSE,
+)
+_NUMBERING = re.compile(r"^[ \t]*(\d\d?)[.)][ \t]", re.MULTILINE)
+_REMARK = re.compile(
+    r"(?:(?<=。)|(?<=[.!?] )|^)[ \t]*(?:(?:なお|ちなみに|なぜなら|※)[^。\n]*|(?:Note|P\.S\.):.*)",
+    re.MULTILINE,
+)
+_EXPLANATION = re.compile(
+    r"^[ \t#]*(?:Explanation|Reason(?:ing)?|理由|説明|解説)\s?:", re.MULTILINE
 )
 
 
-def _normalise(text: str) -> str:
-    """One spelling for digits, signs, fractions and LaTeX."""
-    # Before NFKC, which would glue 2½ into 21/2 and 5² into 52.
-    text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)
-    text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: "^" + m.group().translate(_SUPERSCRIPTS), text)
-    text = unicodedata.normalize("NFKC", text.translate(_DASHES)).replace("⁄", "/")
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
-    return text
+def _before_next_question(text: str) -> Iterator[str]:
+    """What stands before the first question that a model goes on to ask itself."""
+    for match in _NEXT_QUESTION.finditer(text):
+        if match.start() > 0 and not text[: match.start()].isspace():
+            yield text[: match.start()]
+            return
+
+
+def _announced(text: str) -> Fraction | None:
+    end = len(text)
+    for anchor in reversed(list(_ANCHOR.finditer(text))):
+        rest = with_grouping_spaces(text[anchor.end() : end])
+        if anchor["decimal_comma"]:
+            rest = with_decimal_commas(rest)
+        answer = _after_anchor(rest, boxed=anchor.group().endswith("{"))
+        if answer is not None:
+            return answer
+        end = anchor.start()
+    return None
 
 
 def _after_anchor(text: str, *, boxed: bool) -> Fraction | None:
     """The answer announced by an anchor, of which `text` is the rest."""
     if boxed:
-        text = text.partition("}")[0]
+        text = _inside_brace(text)
     else:
+        text = _LONE_MINUS.sub("-", text, count=1) if _LONE_MINUS.match(text) else text
         text = _LINE_END.split(text.lstrip(" \t\n:=*"), maxsplit=1)[0]
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
     for part in (sentence, text):
-        for side in reversed(_EQUALS.split(part)):
-            numbers = _numbers_outside_parentheses(side)
-            if numbers:
-                return numbers[0]
+        for reading in _readings(part):
+            sides = [list(numbers(side)) for side in reversed(_EQUALS.split(reading))]
+            answers = [s for s in sides if len(s) == 1] or [s for s in sides if s]
+            if answers:
+                return answers[0][0]
     return None
 
 
-def _numbers_outside_parentheses(text: str) -> list[Fraction]:
-    """The numbers outside parentheses, or those inside where there are no others."""
+def _inside_brace(text: str) -> str:
+    """The text before the brace that closes one opened before it."""
+    depth = 1
+    for match in re.finditer(r"[{}]", text):
+        depth += 1 if match.group() == "{" else -1
+        if depth == 0:
+            return text[: match.start()]
+    return text
+
+
+def _last(text: str) -> Fraction | None:
+    """The last number of a text in which nothing announces the answer."""
+    explanation = _EXPLANATION.search(text)
+    if explanation is not None and len(list(numbers(text[: explanation.start()]))) == 1:
+        text = text[: explanation.start()]
+    listed = {match[1] for match in _NUMBERING.finditer(text)}
+    plain = _NUMBERING.sub(" ", text) if {"1", "2"} <= listed else text
+    for reading in (*_readings(_REMARK.sub(" ", plain)), *_readings(text)):
+        found = list(numbers(reading))
+        if found:
+            tail = _EQUATION_TAIL.search(reading.rstrip())
+            results = list(numbers(reading[tail.start() :])) if tail else []
+            return results[0] if results else found[-1]
+    return None
+
+
+def _readings(text: str) -> Iterator[str]:
+    """The text without asides, then without parentheses, then all of it."""
     outside = text
     for _ in range(_MAX_NESTING):
         outside = _PARENTHESES.sub(" ", outside)
-    return list(_numbers(outside)) or list(_numbers(text))
-
-
-def _numbers(text: str) -> Iterator[Fraction]:
-    for match in _NUMBER.finditer(text):
-        value = _value(match)
-        if value is not None:
-            yield -value if _negative(text[max(0, match.start() - 8) : match.start()]) else value
-
-
-def _negative(before: str) -> bool:
-    """Whether a number is signed; a minus after a number, a word or a bracket is an operator."""
-    sign = _SIGN.search(before)
-    return sign is not None and _OPERAND.search(before[: sign.start()]) is None
-
-
-def _value(match: re.Match[str]) -> Fraction | None:
-    """The unsigned value of a match of `_NUMBER`; None where it is out of all bounds."""
-    if sum(character.isdigit() for character in match.group()) > _MAX_DIGITS:
-        return None
-    top, bottom = match["top"] or match["above"], match["bottom"] or match["below"]
-    if top and bottom:
-        if int(bottom) == 0:
-            return None
-        return int(match["whole"] or 0) + Fraction(int(top), int(bottom))
-    power = int(match["power"] or match["exponent"] or 0)
-    if abs(power) > _MAX_EXPONENT:
-        return None
-    if match["kanji"]:
-        return _kanji_value(match["kanji"])
-    scale = Fraction(10) ** power * _MULTIPLIERS.get((match["word"] or "").lower(), 1)
-    return _decimal(match["decimal"] or match["mantissa"] or "1") * scale
-
-
-def _kanji_value(text: str) -> Fraction:
-    """Sum of terms such as 1億, 2000万 and 5000; 3千500万 is (3000 + 500) times 10000."""
-    total = pending = Fraction(0)
-    for digits, multipliers in _KANJI_TERM.findall(text):
-        small = multipliers.rstrip("万億兆")
-        large = multipliers[len(small) :]
-        pending += _decimal(digits) * math.prod(_MULTIPLIERS.get(m, 1) for m in small)
-        if large:
-            total += pending * math.prod(_MULTIPLIERS[m] for m in large)
-            pending = Fraction(0)
-    return total + pending
-
-
-def _decimal(digits: str) -> Fraction:
-    return Fraction(digits.replace(",", ""))
+    yield _ASIDES.sub(" ", outside)
+    yield outside
+    yield text

@@ -1,8 +1,11 @@
 """The tasks there are, as plain data: for forms, for checks of a spec, for error messages.
 
-Names: `word_problems_ja` and `word_problems_en`; `jsonl:<stem>` for a file of the operator's tasks
-folder; `lm_eval:<name>` for a task of lm-eval, defined by a YAML file of that folder or shipped
-with lm-eval. Task files run code, so a request may name a task but never a path.
+Names: `word_problems_ja` and `word_problems_en`; `numbers_<representation>_<operation>`;
+`arithmetic` and `arithmetic_grouped`; the benchmarks of published.py, such as `gsm8k_mgsm_ja`,
+whose files the operator brings; `jsonl:<stem>` for a file of the operator's tasks folder, and
+`math:<stem>` for one whose answers are LaTeX; `lm_eval:<name>` for a task of lm-eval, defined by a
+YAML file of that folder or shipped with lm-eval. Task files run code, so a request may name a task
+but never a path. docs/tasks.md describes them all.
 """
 
 from __future__ import annotations
@@ -10,9 +13,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
+from evaluators import arithmetic
+from evaluators.cards import EXACT_MATCH, TaskCard
 from evaluators.errors import EvaluatorError, TaskDataError, UnknownTask, UnsupportedTask
 from evaluators.jsonl import read_jsonl_task
 from evaluators.lm_eval_configs import (
@@ -21,24 +25,15 @@ from evaluators.lm_eval_configs import (
     shipped_tasks,
     task_file,
 )
-from evaluators.task import SPLITS, Split
+from evaluators.math_problems import holds_math_problems, read_math_problems
+from evaluators.numbers import pairs
+from evaluators.published import PUBLISHED, load_published, published_cards
+from evaluators.task import SPLITS
 from evaluators.word_problems import ITEM_COUNTS
 
-EXACT_MATCH = "exact_match"
 JSONL = "jsonl:"
+MATH = "math:"
 LM_EVAL = "lm_eval:"
-
-
-@dataclass(frozen=True)
-class TaskCard:
-    """What a task is. `splits` counts items, and is None where only loading the data would tell."""
-
-    name: str
-    summary: str
-    languages: tuple[str, ...]
-    licence: str
-    splits: Mapping[Split, int] | None
-    metrics: tuple[str, ...]
 
 
 def task_cards(tasks_dir: Path | None) -> Mapping[str, TaskCard]:
@@ -47,8 +42,9 @@ def task_cards(tasks_dir: Path | None) -> Mapping[str, TaskCard]:
     Left out are the thousands that lm-eval ships (which `check_task` knows) and those that Cuvee
     does not score. A file that cannot be read has a card that says why.
     """
-    cards = [*_WORD_PROBLEMS.values()]
+    cards = [*_GENERATED.values()]
     if tasks_dir is not None and tasks_dir.is_dir():
+        cards += published_cards(tasks_dir)
         cards += [_jsonl_card(path) for path in sorted(tasks_dir.glob("*.jsonl"))]
         cards += _lm_eval_cards(tasks_dir)
     return {card.name: card for card in cards}
@@ -63,15 +59,18 @@ def check_task(name: str, metric: str | None, tasks_dir: Path | None) -> None:
     if name.startswith(LM_EVAL):
         _check_lm_eval(name, metric, tasks_dir)
         return
-    card = task_cards(tasks_dir).get(name)
-    if card is None:
-        raise _unknown(name, tasks_dir)
-    if card.splits is None:
-        raise TaskDataError(card.summary)
-    if metric is not None and metric not in card.metrics:
-        raise UnsupportedTask(
-            f"{name} has no metric {metric!r}; there are: {', '.join(card.metrics)}"
-        )
+    if name in PUBLISHED:
+        load_published(name, tasks_dir)
+        metrics: tuple[str, ...] = (EXACT_MATCH,)
+    else:
+        card = _GENERATED.get(name) or task_cards(tasks_dir).get(name)
+        if card is None:
+            raise _unknown(name, tasks_dir)
+        if card.splits is None:
+            raise TaskDataError(card.summary)
+        metrics = card.metrics
+    if metric is not None and metric not in metrics:
+        raise UnsupportedTask(f"{name} has no metric {metric!r}; there are: {', '.join(metrics)}")
 
 
 def check_name(name: str) -> None:
@@ -82,9 +81,9 @@ def check_name(name: str) -> None:
         )
 
 
-_NAME = re.compile(rf"(?:{JSONL}|{LM_EVAL})?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
-_WORD_PROBLEMS = {
-    f"word_problems_{language}": TaskCard(
+_NAME = re.compile(rf"(?:{JSONL}|{MATH}|{LM_EVAL})?[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_WORD_PROBLEMS = [
+    TaskCard(
         name=f"word_problems_{language}",
         summary=f"Word problems of one to three steps, asked and answered in {spoken}",
         languages=(language,),
@@ -93,13 +92,18 @@ _WORD_PROBLEMS = {
         metrics=(EXACT_MATCH,),
     )
     for language, spoken in (("ja", "Japanese"), ("en", "English"))
+]
+_GENERATED: dict[str, TaskCard] = {
+    card.name: card
+    for card in (*_WORD_PROBLEMS, *arithmetic.cards(), *map(pairs.card, pairs.PAIRS.values()))
 }
 
 
 def _jsonl_card(path: Path) -> TaskCard:
-    name = JSONL + path.stem
+    latex = holds_math_problems(path)
+    name = (MATH if latex else JSONL) + path.stem
     try:
-        task = read_jsonl_task(path)
+        task = read_math_problems(path) if latex else read_jsonl_task(path)
     except TaskDataError as error:
         return TaskCard(name, f"Cannot be read: {error}", (), "", None, (EXACT_MATCH,))
     return TaskCard(
@@ -143,8 +147,10 @@ def _check_lm_eval(name: str, metric: str | None, tasks_dir: Path | None) -> Non
 
 def _unknown(name: str, tasks_dir: Path | None, others: Iterable[str] = ()) -> UnknownTask:
     known = list(task_cards(tasks_dir))
-    near = difflib.get_close_matches(name, [*known, *others], n=1)
+    near = difflib.get_close_matches(name, [*known, *PUBLISHED, *others], n=1)
     hint = f" Did you mean {near[0]}?" if near else ""
+    listed = [task for task in known if task not in pairs.PAIRS]
     return UnknownTask(
-        f"no task {name!r}.{hint} There are: {', '.join(known)}, and {LM_EVAL}<name> of lm-eval."
+        f"no task {name!r}.{hint} There are: {', '.join(listed)}, numbers_<representation>_"
+        f"<operation>, and {LM_EVAL}<name> of lm-eval."
     )

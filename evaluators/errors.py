@@ -6,6 +6,8 @@ EvaluatorError
 ├── TaskDataError       a task's items cannot be read (the file and line are named)
 ├── UnsupportedModel    this room cannot generate with a model of this kind
 ├── SandboxMissing      programs that a model writes cannot run here, so none does
+├── VerifierFailed      the process that compares mathematical answers cannot be started
+├── NoChatTemplate      a model that is to be asked in a chat cannot be
 └── GenerationFailed    the model's output is no text (NaN)
 """
 
@@ -32,6 +34,14 @@ class UnsupportedModel(EvaluatorError):
 
 class SandboxMissing(EvaluatorError):
     """There is no sandbox on this machine; what would have run in it is refused."""
+
+
+class VerifierFailed(EvaluatorError):
+    """Answers in LaTeX cannot be compared: math-verify's process does not start."""
+
+
+class NoChatTemplate(EvaluatorError):
+    """A model has no usable chat template, or several models have different ones."""
 
 
 class GenerationFailed(EvaluatorError):

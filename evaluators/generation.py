@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from evaluators.chat import Chat
 from evaluators.decoding import Decoding
 from evaluators.errors import GenerationFailed, UnsupportedModel
 from evaluators.kv_cache import BatchCache
@@ -60,6 +61,7 @@ class Batches:
     settings: GenerationSettings
     tokenizer: PreTrainedTokenizerBase
     stops: StopStrings
+    end_tokens: frozenset[int] = frozenset()
     cache: BatchCache = field(default_factory=BatchCache)
 
 
@@ -68,15 +70,22 @@ def prepare(
     tokenizer: PreTrainedTokenizerBase,
     settings: GenerationSettings,
     *,
+    chat: Chat | None = None,
     max_rows: int = MAX_ROWS,
     max_cells: int = MAX_CELLS,
     min_prefix: int = MIN_PREFIX,
 ) -> Batches:
-    """Tokenise and batch prompts, with the special tokens that the tokenizer puts around a text.
+    """Tokenise and batch prompts, with the special tokens that the tokenizer puts around a text,
+    or as turns of a chat, whose end tokens then end a completion beside the model's own.
 
     A prefix that all of several prompts share is set apart if it has `min_prefix` tokens.
     """
-    prompts = [prompt_tokens(item.prompt, tokenizer) for item in items]
+    prompts = [
+        chat.prompt_tokens(item.prompt, tokenizer)
+        if chat
+        else prompt_tokens(item.prompt, tokenizer)
+        for item in items
+    ]
     shared = common_prefix(prompts) if len(prompts) > 1 else 0
     shared = shared if shared >= min_prefix else 0
     rests = [prompt[shared:] for prompt in prompts]
@@ -89,6 +98,7 @@ def prepare(
         settings=settings,
         tokenizer=tokenizer,
         stops=StopStrings(settings.stop, tokenizer),
+        end_tokens=chat.end_tokens(tokenizer) if chat else frozenset(),
     )
 
 
@@ -106,7 +116,7 @@ def generate(model: PreTrainedModel, batches: Batches) -> list[Completion]:
         model.eval()  # type: ignore[no-untyped-call]
     settings = batches.settings
     context = getattr(model.config, "max_position_embeddings", None)
-    ends = _end_tokens(model, batches.tokenizer)
+    ends = _end_tokens(model, batches.tokenizer) | batches.end_tokens
     prefix = _prefix(model, batches, context)
     offset = 0 if prefix is None else prefix.length
     completions = [Completion("", truncated=True, tokens=0)] * batches.count

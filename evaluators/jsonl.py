@@ -4,31 +4,34 @@
 into the template), `answer` or `reference` (a number, or a text that ends in one, such as GSM8K's
 "#### 18"), and optionally `id` and `split` (search, select or holdout). An item without an id is
 known by a hash of its prompt; one without a split goes where its id sends it (see splits.py).
+SVAMP's fields are read too: `Body` and `Question` make the question, `Answer` and `ID` the rest.
 
-`<stem>.toml` beside it, optional, holds `max_new_tokens`, `stop`, `language` (ja or en: an answer
-in another language scores 0), `template` (with the field {question}), `summary` and `licence`.
+`<stem>.toml` beside it, optional, holds `max_new_tokens`, `stop`, `language` (one of MGSM's eleven,
+such as ja or en: an answer in another language scores 0), `extractor` (how the answer is found and
+compared, `cuvee` unless a published rule is wanted, see extractors.py), `template` (with the field
+{question}), `summary` and `licence`. References of rules for LaTeX are texts, kept as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
-from evaluators.answers import parse_number, same_number
+from evaluators.answers import parse_number
 from evaluators.errors import TaskDataError
-from evaluators.language import looks_english, looks_japanese
+from evaluators.extractors import EXTRACTORS, canonical, extract, plain, same
+from evaluators.files import read_json_lines, read_text
+from evaluators.language import LANGUAGES, in_language
 from evaluators.splits import partition
 from evaluators.task import SPLITS, Completion, GenerationSettings, Item, ItemScore, Split
 
 _TEMPLATES: dict[str | None, str] = {
     "ja": "問題：{question}\n解答：",
-    "en": "Question: {question}\nAnswer:",
     None: "Question: {question}\nAnswer:",
 }
 
@@ -39,10 +42,14 @@ class JsonlSettings:
 
     max_new_tokens: int = 256
     stop: tuple[str, ...] = ()
-    language: Literal["ja", "en"] | None = None
+    language: str | None = None
+    extractor: str = "cuvee"
     template: str = _TEMPLATES[None]
     summary: str = ""
     licence: str = ""
+
+
+_DEFAULTS = JsonlSettings()
 
 
 @dataclass(frozen=True)
@@ -62,9 +69,10 @@ class JsonlTask:
 
     def score(self, item: Item, completion: Completion) -> ItemScore:
         """One point for the right number, told in the task's language where it has one."""
-        answer = parse_number(completion.text)
-        correct = answer is not None and same_number(answer, Fraction(item.reference))
-        language_ok = _in_language(completion.text, self.settings.language)
+        answer = extract(self.settings.extractor, completion.text)
+        correct = answer is not None and same(self.settings.extractor, answer, item.reference)
+        language = self.settings.language
+        language_ok = language is None or in_language(completion.text, language)
         return ItemScore(
             value=float(correct and language_ok),
             correct=correct,
@@ -74,9 +82,9 @@ class JsonlTask:
         )
 
     def answer(self, item: Item, completion: Completion) -> str | None:
-        """The final number, as an exact fraction."""
-        number = parse_number(completion.text)
-        return None if number is None else str(number)
+        """What the extractor finds, in the spelling that it compares; numbers as fractions."""
+        answer = extract(self.settings.extractor, completion.text)
+        return None if answer is None else canonical(self.settings.extractor, answer)
 
 
 def read_jsonl_task(path: Path) -> JsonlTask:
@@ -85,38 +93,62 @@ def read_jsonl_task(path: Path) -> JsonlTask:
     Raises TaskDataError, naming file and line.
     """
     settings = read_jsonl_settings(path)
-    items: dict[str, Item] = {}
-    fixed: dict[str, Split] = {}
-    for number, line in enumerate(_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            item, split = _item(json.loads(line), settings)
-            if item.id in items:
-                raise ValueError(f"a second item {item.id!r}")
-        except ValueError as error:
-            raise TaskDataError(f"{path}:{number}: {_reason(error)}") from error
-        items[item.id] = item
-        if split is not None:
-            fixed[item.id] = split
-    if not items:
-        raise TaskDataError(f"{path}: no items")
-    parts = _parts(items, fixed)
-    if not parts["search"]:
-        raise TaskDataError(f"{path}: no item is left for the search split")
+    parts = read_parts(path, lambda entry: _item(entry, settings))
     return JsonlTask(f"jsonl:{path.stem}", settings, parts)
 
 
-def read_jsonl_settings(path: Path) -> JsonlSettings:
-    """The settings beside a JSONL file; the defaults where there are none.
+def read_parts(
+    path: Path, read: Callable[[dict[str, Any]], tuple[Item, Split | None]]
+) -> dict[Split, tuple[Item, ...]]:
+    """The items that `read` makes of each line's object, by split, in their order.
+
+    Raises TaskDataError, naming file and line, for what `read` refuses by a ValueError and for a
+    second item of an id; and where no item is for the search.
+    """
+    items: dict[str, Item] = {}
+    fixed: dict[str, Split] = {}
+
+    def add(entry: dict[str, Any]) -> None:
+        item, split = read(entry)
+        if item.id in items:
+            raise ValueError(f"a second item {item.id!r}")
+        items[item.id] = item
+        if split is not None:
+            fixed[item.id] = split
+
+    read_json_lines(path, add)
+    parts = _parts(items, fixed)
+    if not parts["search"]:
+        raise TaskDataError(f"{path}: no item is left for the search split")
+    return parts
+
+
+def item_of(
+    entry: Mapping[str, Any], prompt: str, question: str, reference: str
+) -> tuple[Item, Split | None]:
+    """An item with the entry's `id`, or a hash of the prompt, and its `split` where it has one.
+
+    Raises ValueError.
+    """
+    item_id = entry.get("id", hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest())
+    if isinstance(item_id, bool) or not isinstance(item_id, (str, int)) or item_id == "":
+        raise ValueError("the id is neither a text nor a whole number")
+    split = entry.get("split")
+    if split is not None and split not in SPLITS:
+        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
+    return Item(str(item_id), prompt, reference, question), split
+
+
+def read_jsonl_settings(path: Path, defaults: JsonlSettings = _DEFAULTS) -> JsonlSettings:
+    """The settings beside a JSONL file; the defaults for those that are not there.
 
     Raises TaskDataError, naming the file and the key.
     """
     toml = path.with_suffix(".toml")
     if not toml.is_file():
-        return JsonlSettings()
+        return defaults
     try:
-        values = tomllib.loads(_text(toml))
+        values = tomllib.loads(read_text(toml))
     except tomllib.TOMLDecodeError as error:
         raise TaskDataError(f"{toml}: {error}") from error
     for key, value in values.items():
@@ -125,46 +157,50 @@ def read_jsonl_settings(path: Path) -> JsonlSettings:
             raise TaskDataError(f"{toml}: unknown setting {key!r}; known: {', '.join(_ACCEPTED)}")
         if not accept(value):
             raise TaskDataError(f"{toml}: {key} cannot be {value!r}")
-    values["stop"] = tuple(values.get("stop", ()))
-    values.setdefault("template", _TEMPLATES[values.get("language")])
-    return JsonlSettings(**values)
+    if "stop" in values:
+        values["stop"] = tuple(values["stop"])
+    if defaults is _DEFAULTS and values.get("language") in _TEMPLATES:
+        values.setdefault("template", _TEMPLATES[values.get("language")])
+    return replace(defaults, **values)
 
 
 _ACCEPTED = {
     "max_new_tokens": lambda value: type(value) is int and 0 < value <= 1 << 16,
     "stop": lambda value: isinstance(value, list) and all(isinstance(s, str) and s for s in value),
-    "language": lambda value: value in ("ja", "en"),
+    "language": lambda value: value in LANGUAGES,
+    "extractor": lambda value: isinstance(value, str) and value in EXTRACTORS,
     "template": lambda value: isinstance(value, str) and "{question}" in value,
     "summary": lambda value: isinstance(value, str),
     "licence": lambda value: isinstance(value, str),
 }
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TaskDataError(f"{path}: {error}") from error
-
-
-def _item(entry: object, settings: JsonlSettings) -> tuple[Item, Split | None]:
+def _item(entry: Mapping[str, Any], settings: JsonlSettings) -> tuple[Item, Split | None]:
     """An item and its split where the entry fixes one. Raises ValueError."""
-    if not isinstance(entry, dict):
-        raise ValueError("not an object")
+    entry = _common_fields(entry)
     prompt = _one_of(entry, "prompt", "question")
     if not isinstance(prompt, str) or not prompt.strip():
         raise ValueError("the prompt is no text")
     question = ""
     if "prompt" not in entry:
         question, prompt = prompt, settings.template.replace("{question}", prompt)
-    item_id = entry.get("id", hashlib.blake2b(prompt.encode(), digest_size=8).hexdigest())
-    if isinstance(item_id, bool) or not isinstance(item_id, (str, int)) or item_id == "":
-        raise ValueError("the id is neither a text nor a whole number")
-    split = entry.get("split")
-    if split is not None and split not in SPLITS:
-        raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    reference = _number(_one_of(entry, "answer", "reference"))
-    return Item(str(item_id), prompt, reference, question), split
+    reference = _reference(_one_of(entry, "answer", "reference"), settings.extractor)
+    return item_of(entry, prompt, question, reference)
+
+
+def _common_fields(entry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An entry in SVAMP's fields in ours; any other entry as it is. Raises ValueError."""
+    if "Body" not in entry and "Question" not in entry:
+        return entry
+    body, asked = entry.get("Body"), entry.get("Question")
+    if not isinstance(body, str) or not isinstance(asked, str) or not asked.strip():
+        raise ValueError("needs both Body and Question")
+    body = body.strip()
+    if body and not body.endswith((".", "!", "?", ",", ";", ":")):
+        body += "."
+    renamed = {"Answer": "answer", "ID": "id"}
+    others = {renamed.get(k, k): v for k, v in entry.items() if k not in {"Body", "Question"}}
+    return {"question": f"{body} {asked.strip()}".strip(), **others}
 
 
 def _one_of(entry: Mapping[str, object], *fields: str) -> object:
@@ -174,14 +210,18 @@ def _one_of(entry: Mapping[str, object], *fields: str) -> object:
     return entry[present[0]]
 
 
-def _number(answer: object) -> str:
-    """The reference as an exact number, written as a fraction."""
+def _reference(answer: object, extractor: str) -> str:
+    """The reference as the extractor compares it; an exact fraction for our own."""
     if isinstance(answer, bool) or not isinstance(answer, (str, int, float)):
         raise ValueError("the answer is neither a number nor a text")
+    if not EXTRACTORS[extractor].numeric:
+        if not str(answer).strip():
+            raise ValueError("the answer is empty")
+        return str(answer)
     number = parse_number(answer) if isinstance(answer, str) else Fraction(str(answer))
     if number is None:
         raise ValueError(f"the answer holds no number: {answer!r}")
-    return str(number)
+    return str(number) if extractor == "cuvee" else plain(number)
 
 
 def _parts(items: Mapping[str, Item], fixed: Mapping[str, Split]) -> dict[Split, tuple[Item, ...]]:
@@ -193,15 +233,3 @@ def _parts(items: Mapping[str, Item], fixed: Mapping[str, Split]) -> dict[Split,
         split: tuple(item for item in items.values() if split_by_id[item.id] == split)
         for split in SPLITS
     }
-
-
-def _in_language(text: str, language: str | None) -> bool:
-    if language is None:
-        return True
-    return looks_japanese(text) if language == "ja" else looks_english(text)
-
-
-def _reason(error: ValueError) -> str:
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON: {error.msg} at column {error.colno}"
-    return str(error)

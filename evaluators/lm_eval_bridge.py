@@ -1,8 +1,8 @@
 """lm-eval's generate_until tasks, through their own documents, prompts, filters and metrics.
 
 Scores equal those that lm-eval itself reports for the same model in fp32, with two differences in
-what is generated from: prompts get no chat template, and a prompt too long for the model's context
-is not cut from the left but counts as truncated.
+what is generated from: prompts get a chat template only where a spec asks for it, in one turn, and
+a prompt too long for the model's context is not cut from the left but counts as truncated.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from evaluators.chat import Chat
 from evaluators.generation import generate, prepare
 from evaluators.task import Completion, Item, ItemScore, Split, Task
 
@@ -27,7 +28,8 @@ class SplitScores:
 
 
 class PreparedTask:
-    """A split of a task (its first `limit` items) tokenised for one tokenizer.
+    """A split of a task (its first `limit` items) tokenised for one tokenizer; as turns of `chat`,
+    if that is given.
 
     Prepared once, scored for every candidate; not to be shared by threads.
     """
@@ -39,11 +41,12 @@ class PreparedTask:
         tokenizer: PreTrainedTokenizerBase,
         *,
         limit: int | None = None,
+        chat: Chat | None = None,
     ) -> None:
         self.task = task
         self.split = split
         self.items: tuple[Item, ...] = tuple(task.items(split))[:limit]
-        self._batches = prepare(self.items, tokenizer, task.generation)
+        self._batches = prepare(self.items, tokenizer, task.generation, chat=chat)
 
     def completions(self, model: PreTrainedModel) -> list[Completion]:
         """What the model writes after each item's prompt, in item order."""

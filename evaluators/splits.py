@@ -15,9 +15,9 @@ from evaluators.task import SPLITS, Split
 SHARES: tuple[tuple[int, Split], ...] = ((40, "search"), (60, "select"), (100, "holdout"))
 
 
-def split_of(item_id: str) -> Split:
-    """The split of an item."""
-    return next(split for limit, split in SHARES if _place(item_id) % 100 < limit)
+def split_of(item_id: str, shares: tuple[tuple[int, Split], ...] = SHARES) -> Split:
+    """The split of an item; `shares` are cumulated percentages that end at 100."""
+    return next(split for limit, split in shares if _place(item_id) % 100 < limit)
 
 
 def partition(item_ids: Iterable[str], *, fill_search: bool = True) -> dict[Split, list[str]]:

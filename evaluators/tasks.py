@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from evaluators.catalogue import JSONL, LM_EVAL, check_name, check_task
+from evaluators.arithmetic import Arithmetic
+from evaluators.cards import EXACT_MATCH
+from evaluators.catalogue import JSONL, LM_EVAL, MATH, check_task
 from evaluators.jsonl import read_jsonl_task
+from evaluators.math_problems import read_math_problems
+from evaluators.numbers.pairs import PAIRS
+from evaluators.numbers.task import NumberTask
+from evaluators.published import PUBLISHED, load_published
 from evaluators.task import Task
 from evaluators.word_problems import WordProblems
 
@@ -20,15 +27,26 @@ def load_task(
 
     Raises UnknownTask, UnsupportedTask, TaskDataError.
     """
-    check_name(name)
-    if name == "word_problems_ja":
-        return WordProblems("ja", seed)
-    if name == "word_problems_en":
-        return WordProblems("en", seed)
     check_task(name, metric, tasks_dir)
-    if name.startswith(JSONL) and tasks_dir is not None:
-        return read_jsonl_task(tasks_dir / f"{name.removeprefix(JSONL)}.jsonl")
+    if name in _GENERATED:
+        return _GENERATED[name](seed)
+    if name in PAIRS:
+        return NumberTask(PAIRS[name], seed, metric or EXACT_MATCH)
+    if name in PUBLISHED:
+        return load_published(name, tasks_dir)
+    prefix, _, stem = name.partition(":")
+    if tasks_dir is not None and f"{prefix}:" in _FILES:
+        return _FILES[f"{prefix}:"](tasks_dir / f"{stem}.jsonl")
     # lm-eval takes seconds to import, and few processes need it.
     from evaluators.lm_eval_bridge import load_lm_eval_task  # noqa: PLC0415
 
     return load_lm_eval_task(name.removeprefix(LM_EVAL), tasks_dir, metric=metric)
+
+
+_FILES: dict[str, Callable[[Path], Task]] = {JSONL: read_jsonl_task, MATH: read_math_problems}
+_GENERATED: dict[str, Callable[[int], Task]] = {
+    "word_problems_ja": lambda seed: WordProblems("ja", seed),
+    "word_problems_en": lambda seed: WordProblems("en", seed),
+    "arithmetic": lambda seed: Arithmetic("none", seed),
+    "arithmetic_grouped": lambda seed: Arithmetic("from_right", seed),
+}

@@ -13,6 +13,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    Strict,
     StringConstraints,
     ValidationError,
     ValidationInfo,
@@ -64,11 +65,16 @@ class ModelRef(_Part):
 
 
 class TaskEntry(_Part):
-    """A benchmark, its metric, and its share in the fitness (a weighted mean)."""
+    """A benchmark, its metric, and its share in the fitness (a weighted mean).
+
+    `chat` makes its prompts turns of a chat: in the template, and with the end tokens, of the model
+    named, or for true of the models, which must have the same one.
+    """
 
     task: Reference
     metric: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")] = "exact_match"
     weight: float = Field(default=1.0, gt=0)
+    chat: Annotated[bool, Strict()] | Alias = False
 
 
 class Select(_Part):

@@ -44,7 +44,7 @@ def check_spec(
 
 def contradictions(spec: SearchSpec) -> list[FieldError]:
     """What is wrong between the fields of a spec, each of which is right by itself."""
-    errors = [*_repeated_tasks(spec), *_repeated_stages(spec)]
+    errors = [*_repeated_tasks(spec), *_repeated_stages(spec), *_check_chats(spec)]
     for index, stage in enumerate(spec.stages):
         path = f"stages.{index}.space"
         found = list(_check_models(path, stage.space, spec))
@@ -75,6 +75,12 @@ def _repeated_tasks(spec: SearchSpec) -> Iterator[FieldError]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield FieldError(f"tasks.{index}.task", f"the task {name!r} is listed twice")
+
+
+def _check_chats(spec: SearchSpec) -> Iterator[FieldError]:
+    for index, entry in enumerate(spec.tasks):
+        if isinstance(entry.chat, str) and entry.chat not in spec.models:
+            yield FieldError(f"tasks.{index}.chat", f"{entry.chat!r} is not among the models")
 
 
 def _repeated_stages(spec: SearchSpec) -> Iterator[FieldError]:

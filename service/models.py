@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from evaluators.errors import NoChatTemplate
 from merging import references
 from merging.checkpoint import CheckpointInfo, inspect_checkpoint
 from merging.errors import CheckpointError
@@ -37,6 +38,29 @@ def shapes(checkpoints: Mapping[str, CheckpointInfo]) -> dict[str, ModelShape]:
         alias: ModelShape(num_layers=info.num_layers, tied_embeddings=info.tied_embeddings)
         for alias, info in checkpoints.items()
     }
+
+
+def chats(spec: SearchSpec, checkpoints: Mapping[str, CheckpointInfo]) -> dict[str, Path]:
+    """For each task that is asked in a chat, the folder of the model whose template it takes.
+
+    Raises Invalid, naming every setting that no template answers.
+    """
+    asked = {index: entry for index, entry in enumerate(spec.tasks) if entry.chat is not False}
+    if not asked:
+        return {}
+    # It imports transformers, which takes seconds.
+    from evaluators.chat import chosen  # noqa: PLC0415
+
+    folders = {alias: info.folder for alias, info in checkpoints.items()}
+    errors, found = [], {}
+    for index, entry in asked.items():
+        try:
+            found[entry.task] = folders[chosen(entry.chat, folders)]
+        except NoChatTemplate as error:
+            errors.append(FieldError(f"tasks.{index}.chat", str(error)))
+    if errors:
+        raise Invalid(errors)
+    return found
 
 
 def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldError:

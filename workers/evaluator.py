@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
+from evaluators.chat import Chat, read_chat
 from evaluators.errors import TaskDataError
 from evaluators.scoring import PreparedTask, SplitScores
 from evaluators.task import Split
@@ -43,6 +44,7 @@ class Evaluator:
             context.statistics,
         )
         self._tokenizers: dict[Path, Any] = {}
+        self._chats: dict[Path, Chat] = {}
         self._prepared: dict[tuple[str, Split, Path], PreparedTask] = {}
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:
@@ -84,11 +86,21 @@ class Evaluator:
         if key not in self._prepared:
             tokenizer = self._tokenizer_in(folder)
             limit = self._context.search_items if split == "search" else None
-            prepared = PreparedTask(self._tasks[name], split, tokenizer, limit=limit)
+            chat = self._chat_of(name)
+            prepared = PreparedTask(self._tasks[name], split, tokenizer, limit=limit, chat=chat)
             if not prepared.items:
                 raise TaskDataError(f"task {name!r} has no item in its {split} split")
             self._prepared[key] = prepared
         return self._prepared[key]
+
+    def _chat_of(self, name: str) -> Chat | None:
+        """The chat that the task's prompts are turns of."""
+        folder = self._context.chat.get(name)
+        if folder is None:
+            return None
+        if folder not in self._chats:
+            self._chats[folder] = read_chat(folder)
+        return self._chats[folder]
 
     def _tokenizer_in(self, folder: Path) -> Any:
         if folder not in self._tokenizers:

@@ -17,7 +17,8 @@ class Context:
     its metric. `digests` are those of the models' content: a worker holds on to what it has loaded
     only while they are the same. `search_items` limits the search split to its first items.
     `statistics` is the folder for what is computed once from models; without one it is computed
-    by every worker.
+    by every worker. `chat` maps tasks whose prompts are turns of a chat to the folder of the model
+    whose template and end tokens that chat has.
     """
 
     models: Mapping[str, Path]
@@ -27,6 +28,7 @@ class Context:
     search_items: int | None
     device: str
     statistics: Path | None = None
+    chat: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

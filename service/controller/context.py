@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from merging.checkpoint import content_digest
 from search.spec import ModelShape, SearchSpec
 from service.errors import ServiceError
-from service.models import located, shapes
+from service.models import chats, located, shapes
 from service.settings import Settings
 from service.tables import Job
 from workers.work import Context
@@ -45,5 +45,6 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         search_items=spec.items,
         device=settings.device,
         statistics=settings.statistics_dir,
+        chat=chats(spec, checkpoints),
     )
     return Ready(spec, shapes(checkpoints), context)

@@ -1,14 +1,19 @@
-"""`/v1/jobs/{id}/evaluations`: parents, averages, grid points and finalists with intervals."""
+"""`/v1/jobs/{id}/evaluations`: parents, averages, grid points and finalists with intervals; and
+`/v1/jobs/{id}/compare`: two of them, item by item."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from evaluators.task import Split
 from service.dependencies import DatabaseDependency
+from service.errors import NotFound, Problem
 from service.evaluations import repository as evaluations
-from service.evaluations.repository import Kind
-from service.evaluations.schemas import EvaluationView
+from service.evaluations.repository import Kind, Recorded, Subject
+from service.evaluations.schemas import ComparisonView, EvaluationView
 from service.jobs import repository as jobs
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["evaluations"])
@@ -23,3 +28,35 @@ def list_evaluations(
         jobs.get(session, job_id)
         found = evaluations.all_of(session, job_id, split=split, kind=kind)
     return [EvaluationView.of(entry) for entry in found]
+
+
+SubjectText = Annotated[
+    str,
+    Query(
+        pattern=r"^(\d{1,7}|(trial|parent|average|grid)/[^\x00]{1,190})$",
+        description="A trial's number, or kind/label of an evaluation, such as parent/maths.",
+    ),
+]
+
+
+@router.get("/compare", responses={404: {"model": Problem}})
+def compare(
+    job_id: str,
+    first: SubjectText,
+    second: SubjectText,
+    database: DatabaseDependency,
+    split: Split = "search",
+) -> ComparisonView:
+    """Two evaluations on the same items of a split, task by task, with McNemar's exact test."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        one, other = (_scored(session, job_id, text, split) for text in (first, second))
+    return ComparisonView.of(one, other)
+
+
+def _scored(session: Session, job_id: str, text: str, split: Split) -> Recorded:
+    subject = Subject.trial(int(text)) if text.isdecimal() else Subject.parse(text)
+    found = evaluations.all_of(session, job_id, split=split, subject=subject)
+    if not found or not found[0].scores:
+        raise NotFound(f"job {job_id} has no scores of {subject} on the {split} split")
+    return found[0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from evaluators.intervals import wilson
-from service.evaluations.repository import Recorded
+from evaluators.intervals import mcnemar, wilson
+from service.evaluations.repository import Recorded, unpack
 from service.tables import Score
 
 
@@ -57,4 +57,53 @@ class EvaluationView(BaseModel):
             split=recorded.split,
             reason=recorded.reason,
             scores=[Accuracy.of(score) for score in recorded.scores.values()],
+        )
+
+
+class TaskComparison(BaseModel):
+    """Two accuracies on the same items, and how sure it is that they differ."""
+
+    first: Accuracy
+    second: Accuracy
+    first_better: int = Field(description="Items that only the first solves, or it solves better.")
+    second_better: int = Field(description="Items that only the second solves, or better.")
+    p: float = Field(
+        description="Two-sided p value of McNemar's exact test; of many comparisons that are made, "
+        "one in twenty falls below 0.05 by chance."
+    )
+
+    @classmethod
+    def of(cls, first: Score, second: Score) -> TaskComparison:
+        """The comparison of two score rows of one task and split."""
+        items = unpack(first.items), unpack(second.items)
+        pairs = list(zip(*items, strict=True))
+        return cls(
+            first=Accuracy.of(first),
+            second=Accuracy.of(second),
+            first_better=sum(a > b for a, b in pairs),
+            second_better=sum(a < b for a, b in pairs),
+            p=mcnemar(*items),
+        )
+
+
+class ComparisonView(BaseModel):
+    """Two subjects on one split."""
+
+    first: str = Field(description="kind/label")
+    second: str = Field(description="kind/label")
+    split: str
+    tasks: dict[str, TaskComparison]
+
+    @classmethod
+    def of(cls, first: Recorded, second: Recorded) -> ComparisonView:
+        """The comparison of two recorded evaluations on the tasks that both have."""
+        return cls(
+            first=str(first.subject),
+            second=str(second.subject),
+            split=first.split,
+            tasks={
+                task: TaskComparison.of(score, second.scores[task])
+                for task, score in first.scores.items()
+                if task in second.scores
+            },
         )

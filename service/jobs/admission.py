@@ -15,7 +15,7 @@ from search.errors import FieldError, SpecError
 from search.spaces import make_space
 from search.spec import ParameterSpaceSpec, SearchSpec, check_spec
 from service.errors import Invalid
-from service.models import located, shapes
+from service.models import chats, located, shapes
 from service.settings import Settings
 
 
@@ -41,6 +41,10 @@ def admit(text: str, settings: Settings) -> Admitted:
         checkpoints = located(spec, settings.models_dir)
     except Invalid as error:
         raise Invalid([*error.errors, *errors]) from error
+    try:
+        chats(spec, checkpoints)
+    except Invalid as error:
+        errors += error.errors
     errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints)
     if errors:
         raise Invalid(errors)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from decimal import Decimal
 from fractions import Fraction
 
 import pytest
@@ -10,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluators.answers import parse_number, same_number
+from tests.evaluators.hard_answers import HARD_ANSWERS
+from tests.evaluators.shared_data import shared_data
 
 CASES: list[tuple[str, str | None]] = [
     # Plain numbers, and none.
@@ -117,8 +121,33 @@ def test_hard_cases(text: str, number: str | None) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        pytest.param(text, number, id=f"{subject}: {text[:40]!r}")
+        for subject, cases in HARD_ANSWERS.items()
+        for text, number in cases
+    ],
+)
+def test_what_a_careful_reader_finds(text: str, number: str | None) -> None:
+    assert parse_number(text) == (None if number is None else Fraction(number))
+
+
+def test_solutions_without_their_answer_line() -> None:
+    """The fallback finds what people who were not asked for an anchor ended with."""
+    lines = shared_data("gsm8k", "test.jsonl").read_text(encoding="utf-8").splitlines()
+    solutions = [json.loads(line)["answer"].split("####") for line in lines]
+    found = sum(parse_number(working) == parse_number(answer) for working, answer in solutions)
+    assert len(solutions) == 1319
+    assert found / len(solutions) > 0.93
+
+
+@pytest.mark.parametrize(
     "text",
-    ["9" * 5000, "1e999999999", "1,000" * 3000, "答えは" * 5000, "#### " * 5000, "(" * 20000,
+    ["\\boxed{" * 15000, "\\frac{ " * 20000, "\\frac{" + " " * 100_000, "\n" * 100_000,
+     "1.234" * 20000, "1 234 " * 20000, "=" + " " * 100_000, "Answer" + " " * 100_000,
+     "answer to " * 10000, "1:2" * 30000, "Q:\n" * 30000, "1. \n2. \n" * 20000,
+     "5人" * 50000, "Note:" * 20000, "minus " * 30000, "not 5" * 20000,
+     "9" * 5000, "1e999999999", "1,000" * 3000, "答えは" * 5000, "#### " * 5000, "(" * 20000,
      "3/" * 10000, "3 " * 10000, "1 and " * 5000, "-" * 20000, "5万" * 5000],
 )  # fmt: skip
 def test_degenerate_text_costs_little(text: str) -> None:
@@ -141,6 +170,14 @@ STYLES = [
     "\\boxed{{{}}}",
     "1+1=2。答えは{}円（税込）です。",
     "2つ足して\n答えは{}",
+    "**Answer:** {}",
+    "1+1=2\nFinal answer = {}",
+    "Jibu ni {}.",
+    "答案是 {}。",
+    "คำตอบคือ {}",
+    "উত্তর হল {}।",
+    "సమాధానం {}",
+    "First 2.\nThe answer is {}.\n\nQuestion: 3+4?",
 ]
 
 
@@ -155,9 +192,46 @@ def test_a_written_number_is_read_back(
     assert parse_number(style.format(text)) == number
 
 
-@given(top=st.integers(-999, 999), bottom=st.integers(1, 999), style=st.sampled_from(STYLES[:6]))
+@given(
+    top=st.integers(-999, 999),
+    bottom=st.integers(1, 999),
+    style=st.sampled_from(STYLES[:6] + STYLES[9:]),
+)
 def test_a_fraction_is_read_back(top: int, bottom: int, style: str) -> None:
     assert parse_number(style.format(f"{top}/{bottom}")) == Fraction(top, bottom)
+
+
+SCRIPTS = ["০১২৩৪৫৬৭৮৯", "๐๑๒๓๔๕๖๗๘๙", "౦౧౨౩౪౫౬౭౮౯", "٠١٢٣٤٥٦٧٨٩", "०१२३४५६७८९"]
+
+
+@given(
+    number=st.integers(-(10**12), 10**12),
+    style=st.sampled_from(STYLES),
+    script=st.sampled_from(SCRIPTS),
+)
+def test_digits_of_every_script_are_read_back(number: int, style: str, script: str) -> None:
+    text = str(number).translate(str.maketrans("0123456789", script))
+    assert parse_number(style.format(text)) == number
+
+
+@given(
+    number=st.decimals(min_value=0, max_value=10**9, places=2),
+    style=st.sampled_from(["Die Antwort lautet {}.", "La respuesta es {} €.", "Ответ: {}"]),
+)
+def test_decimal_commas_are_read_back(number: Decimal, style: str) -> None:
+    text = f"{number:,}".translate(str.maketrans(",.", ".,"))
+    assert parse_number(style.format(text)) == Fraction(number)
+
+
+PIECES = st.sampled_from(
+    [*"0123456789,.-/=()[]{} \n", "答えは", "The answer is ", "\\boxed{", "\\frac{", "分の", "万",
+     "####", "Question:", "Note:", "1. ", "2. ", "not ", "e5", "×10^", "½", "²", "①", "Ответ: "]
+)  # fmt: skip
+
+
+@given(st.lists(PIECES, max_size=40).map("".join))
+def test_any_pieces_of_numbers_are_read_without_an_error(text: str) -> None:
+    assert parse_number(text) is None or isinstance(parse_number(text), Fraction)
 
 
 @given(st.text())

@@ -55,7 +55,7 @@ def ours(
     tokens: int = 24,
     stop: tuple[str, ...] = (),
     tokenizer: TokenizerBase = TOKENIZER,
-    **limits: int,
+    **limits: Any,
 ) -> list[Completion]:
     return generate(model, prepare(items, tokenizer, GenerationSettings(tokens, stop), **limits))
 

@@ -79,6 +79,40 @@ def test_fields_and_settings(tmp_path: Path) -> None:
     assert task.score(japanese, Completion("答えは不明", False, 5)).no_answer
 
 
+def test_a_published_rule_scores_as_published(tmp_path: Path) -> None:
+    line = entry(0, answer="#### 1,234.50", split="search")
+    text = Completion("The total is 1,234.50 (2 items)", False, 5)
+    ours = read_jsonl_task(write(tmp_path, line))
+    (item,) = ours.items("search")
+    assert ours.score(item, text).value == 1
+    for extractor, answer in [("sakana_mgsm", "2.0"), ("lm_eval_flexible", "2")]:
+        task = read_jsonl_task(write(tmp_path, line, toml=f'extractor = "{extractor}"'))
+        (item,) = task.items("search")
+        assert item.reference == "1234.5"
+        assert task.score(item, text).value == 0
+        assert task.answer(item, text) == answer
+        assert task.score(item, Completion("so 1234.5", False, 5)).value == 1
+
+
+def test_latex_references_stay_texts(tmp_path: Path) -> None:
+    toml = 'extractor = "hendrycks_math"'
+    line = entry(0, answer=r"\frac{\pi}{2}", split="search")
+    task = read_jsonl_task(write(tmp_path, line, toml=toml))
+    (item,) = task.items("search")
+    assert task.score(item, Completion(r"so $\dfrac{\pi}{2}$", False, 5)).value == 1
+    with pytest.raises(TaskDataError, match="the answer is empty"):
+        read_jsonl_task(write(tmp_path, entry(0, answer=" "), toml=toml))
+
+
+def test_a_german_task_wants_german(tmp_path: Path) -> None:
+    path = write(tmp_path, entry(4, split="search"), toml='language = "de"')
+    task = read_jsonl_task(path)
+    (item,) = task.items("search")
+    assert task.score(item, Completion("Die Antwort lautet 5.", False, 5)).value == 1
+    english = task.score(item, Completion("The answer is 5.", False, 5))
+    assert (english.value, english.correct, english.language_ok) == (0, True, False)
+
+
 @pytest.mark.parametrize(
     ("line", "reason"),
     [
@@ -129,7 +163,10 @@ def test_files_without_items(tmp_path: Path) -> None:
         ("max_new_tokens = true", "cannot be True"),
         ('stop = "x"', "stop cannot be"),
         ('stop = [""]', "stop cannot be"),
-        ('language = "fr"', "language cannot be"),
+        ('language = "ko"', "language cannot be"),
+        ("language = []", "language cannot be"),
+        ('extractor = "last"', "extractor cannot be"),
+        ("extractor = 3", "extractor cannot be"),
         ('template = "Q"', "template cannot be"),
     ],
 )
@@ -146,3 +183,24 @@ def test_a_partition_keeps_every_id_once(ids: list[str]) -> None:
     assert sorted(i for part in parts.values() for i in part) == sorted(ids)
     assert bool(parts["search"]) == bool(ids)
     assert parts == partition(ids)
+
+
+def test_svamp_fields(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        '{"ID": "chal-1", "Body": "He has 5 pens", "Question": "How many pens?", "Answer": 5.0, '
+        '"Equation": "5.0", "Type": "Addition", "split": "search"}',
+        '{"Body": "She has 7 pens.", "Question": "How many?", "Answer": 7, "split": "holdout"}',
+    )
+    task = read_jsonl_task(path)
+    (first,), (second,) = task.items("search"), task.items("holdout")
+    assert first.id == "chal-1"
+    assert first.question == "He has 5 pens. How many pens?"
+    assert first.prompt == "Question: He has 5 pens. How many pens?\nAnswer:"
+    assert (first.reference, second.reference) == ("5", "7")
+    assert second.question == "She has 7 pens. How many?"
+    for line in ('{"Body": "a", "Answer": 1}', '{"Question": "a", "Answer": 1}'):
+        with pytest.raises(TaskDataError, match=r"sums\.jsonl:2: needs both Body and Question"):
+            read_jsonl_task(write(tmp_path, entry(0), line))
+    with pytest.raises(TaskDataError, match=r"sums\.jsonl:1: needs exactly one of answer"):
+        read_jsonl_task(write(tmp_path, '{"Body": "a", "Question": "b"}'))

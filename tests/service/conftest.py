@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
-from tests.tiny import write_llama
+from tests.tiny import CHAT_TEMPLATE, write_llama
 
 Spec = dict[str, Any]
 
@@ -49,6 +49,11 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for seed, name in enumerate(("base", "left", "right")):
         write_llama(folder / "tiny" / name, seed)
     write_llama(folder / "tiny" / "wide", 9, hidden=48)
+    other = CHAT_TEMPLATE.replace("<user>", "<user>?")
+    for seed, (name, template) in enumerate(
+        [("chat", CHAT_TEMPLATE), ("chat_too", CHAT_TEMPLATE), ("chat_other", other)]
+    ):
+        write_llama(folder / "tiny" / name, 20 + seed, chat=template)
     pickled = write_llama(folder / "tiny" / "pickled", 10)
     (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
     outside = write_llama(tmp_path_factory.mktemp("elsewhere") / "secret", 11)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from service.controller.context import make_ready
+from service.jobs.admission import admit
+from service.settings import Settings
+from service.tables import Job
 from tests.service.conftest import Spec
 
 
@@ -135,3 +140,62 @@ def test_a_body_that_is_not_utf8_is_refused(api: TestClient) -> None:
     answer = api.post("/v1/jobs", content=b"\xff\xfe")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "body"
+
+
+def _in_chats(spec: Spec, base: str, left: str, right: str, chat: object) -> None:
+    for alias, name in (("base", base), ("left", left), ("right", right)):
+        spec["models"][alias]["ref"] = f"tiny/{name}"
+    spec["tasks"][0]["chat"] = chat
+
+
+@pytest.mark.parametrize(
+    ("models", "chat", "messages"),
+    [
+        (("base", "left", "right"), True, ["none of the models has a chat template"]),
+        (("base", "left", "right"), "left", ["'left'", "no chat template"]),
+        (("chat", "chat_too", "chat_other"), True, ["differ", "base has", "right has"]),
+        (("chat", "chat_too", "chat_other"), "nobody", ["'nobody' is not among the models"]),
+    ],
+)
+def test_a_chat_that_no_template_answers_is_refused(
+    api: TestClient, spec: Spec, models: tuple[str, str, str], chat: object, messages: list[str]
+) -> None:
+    _in_chats(spec, *models, chat)
+    answer = api.post("/v1/jobs", json=spec)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "tasks.0.chat"
+    assert all(message in error["message"] for message in messages)
+
+
+@pytest.mark.parametrize("chat", [3, "no such", None])
+def test_a_chat_is_a_switch_or_a_model(api: TestClient, spec: Spec, chat: object) -> None:
+    spec["tasks"][0]["chat"] = chat
+    answer = api.post("/v1/jobs", json=spec)
+    assert answer.status_code == 422
+    assert all(error["field"].startswith("tasks.0.chat") for error in answer.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    ("models", "asked"),
+    [
+        (("base", "left", "right"), (False, None)),
+        (("chat", "chat_too", "chat"), (True, "chat")),
+        (("chat", "chat_too", "chat_other"), ("right", "chat_other")),
+    ],
+)
+def test_workers_learn_whose_template_a_task_takes(
+    api: TestClient,
+    spec: Spec,
+    settings: Settings,
+    models: tuple[str, str, str],
+    asked: tuple[object, str | None],
+) -> None:
+    chat, folder = asked
+    _in_chats(spec, *models, chat)
+    assert api.post("/v1/jobs", json=spec).status_code == 201
+    admitted = admit(json.dumps(spec), settings)
+    job = Job(spec=admitted.spec.model_dump(mode="json"), model_digests=admitted.model_digests)
+    context = make_ready(job, settings).context
+    there = settings.models_dir.resolve() / "tiny"
+    assert context.chat == ({} if folder is None else {"word_problems_ja": there / folder})
