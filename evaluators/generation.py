@@ -12,7 +12,7 @@ Decoding is plain: argmax, with no penalties or other processors of a generation
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -62,6 +62,31 @@ def prepare(
 ) -> Batches:
     """Tokenise and batch prompts, with the special tokens that the tokenizer puts around a text."""
     prompts = [_tokens(item.prompt, tokenizer) for item in items]
+    return Batches(
+        batches=_batched(prompts, settings, max_rows, max_cells),
+        count=len(prompts),
+        settings=settings,
+        tokenizer=tokenizer,
+        stops=StopStrings(settings.stop, tokenizer),
+    )
+
+
+def part(batches: Batches, places: Sequence[int]) -> Batches:
+    """The prompts of these places in this order, batched as if there were no others.
+
+    The memory of keys and values is shared with the whole: one of both runs at a time.
+    """
+    tokens: dict[int, tuple[int, ...]] = {}
+    for batch in batches.batches:
+        tokens |= zip(batch.places, batch.prompts, strict=True)
+    prompts = [tokens[place] for place in places]
+    chosen = _batched(prompts, batches.settings, MAX_ROWS, MAX_CELLS)
+    return replace(batches, batches=chosen, count=len(prompts))
+
+
+def _batched(
+    prompts: Sequence[tuple[int, ...]], settings: GenerationSettings, max_rows: int, max_cells: int
+) -> tuple[Batch, ...]:
     batches: list[list[int]] = [[]]
     for place in sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i)):
         columns = len(prompts[place]) + settings.max_new_tokens
@@ -69,16 +94,10 @@ def prepare(
         if rows and (rows == max_rows or (rows + 1) * columns > max_cells):
             batches.append([])
         batches[-1].append(place)
-    return Batches(
-        batches=tuple(
-            Batch(tuple(places), tuple(prompts[place] for place in places))
-            for places in batches
-            if places
-        ),
-        count=len(prompts),
-        settings=settings,
-        tokenizer=tokenizer,
-        stops=StopStrings(settings.stop, tokenizer),
+    return tuple(
+        Batch(tuple(places), tuple(prompts[place] for place in places))
+        for places in batches
+        if places
     )
 
 

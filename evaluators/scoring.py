@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from evaluators.generation import generate, prepare
+from evaluators.generation import generate, part, prepare
 from evaluators.task import Completion, Item, ItemScore, Split, Task
 
 
@@ -44,6 +45,16 @@ class PreparedTask:
         self.split = split
         self.items: tuple[Item, ...] = tuple(task.items(split))[:limit]
         self._batches = prepare(self.items, tokenizer, task.generation)
+
+    def part(self, places: Sequence[int]) -> PreparedTask:
+        """The items at these places, in this order, batched as if there were no others.
+
+        It shares memory with the whole: score one of both at a time.
+        """
+        chosen = copy(self)
+        chosen.items = tuple(self.items[place] for place in places)
+        chosen._batches = part(self._batches, places)
+        return chosen
 
     def completions(self, model: PreTrainedModel) -> list[Completion]:
         """What the model writes after each item's prompt, in item order."""
