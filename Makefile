@@ -53,6 +53,10 @@ bench-merging: $(DONE) ## Merging speed beside mergekit and the memory bus
 bench-interop: $(DONE) ## The same recipes, run by mergekit and by Cuvee
 	$(BIN)/python -m benchmarks.interop $(BENCH_OPTIONS)
 
+.PHONY: bench-racing
+bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
+	$(BIN)/python -m benchmarks.racing $(BENCH_OPTIONS)
+
 .PHONY: methods-page
 methods-page: $(DONE) ## Search with every method and write docs/methods.md
 	$(BIN)/python -m benchmarks.methods

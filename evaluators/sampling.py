@@ -1,6 +1,6 @@
 """Drawing next tokens with random numbers that belong to a row, not to a batch.
 
-Every completion has a key, made of the seed, its item's place and its sample's number; the number
+Every completion has a key, made of the seed, its item's id and its sample's number; the number
 drawn at a step depends on the key and the step alone. So a sample is the same in any batch, and
 whether or not other rows have ended.
 """
@@ -20,9 +20,9 @@ _LIKELY = 256
 Keys = npt.NDArray[np.uint64]
 
 
-def sample_keys(seed: int, samples: Iterable[tuple[int, int]]) -> Keys:
-    """One key for each (item's place, sample's number)."""
-    texts = (f"{seed} {place} {sample}" for place, sample in samples)
+def sample_keys(seed: int, samples: Iterable[tuple[str, int]]) -> Keys:
+    """One key for each (item's id, sample's number)."""
+    texts = (f"{seed} {sample} {item}" for item, sample in samples)
     digests = (hashlib.blake2b(text.encode(), digest_size=8).digest() for text in texts)
     return np.array([int.from_bytes(digest) for digest in digests], dtype=np.uint64)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from evaluators.batches import prepare
 from evaluators.chat import Chat
-from evaluators.generation import generate, prepare
+from evaluators.generation import generate
 from evaluators.task import Completion, Item, ItemScore, Split, Task
 
 
@@ -47,6 +49,16 @@ class PreparedTask:
         self.split = split
         self.items: tuple[Item, ...] = tuple(task.items(split))[:limit]
         self._batches = prepare(self.items, tokenizer, task.generation, chat=chat)
+
+    def part(self, places: Sequence[int]) -> PreparedTask:
+        """The items at these places, in this order, batched as if there were no others.
+
+        It shares memory with the whole: score one of both at a time.
+        """
+        chosen = copy(self)
+        chosen.items = tuple(self.items[place] for place in places)
+        chosen._batches = self._batches.part(places)
+        return chosen
 
     def completions(self, model: PreTrainedModel) -> list[Completion]:
         """What the model writes after each item's prompt, in item order."""

@@ -32,7 +32,7 @@ class GenerationSettings:
 
     At temperature 0 greedily. Above it tokens are drawn, from the likeliest that together have
     probability `top_p`; every item is answered `samples` times. A sample depends on `seed`, its
-    item's place and its own number, not on how completions are batched.
+    item's id and its own number, not on how completions are batched.
 
     Raises ValueError for numbers outside their ranges.
     """

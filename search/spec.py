@@ -20,6 +20,7 @@ from pydantic import (
     model_validator,
 )
 
+from search.allocation_spec import Allocation, FullAllocation, RacingAllocation
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
@@ -28,15 +29,18 @@ from search.spec_checks import check_spec, contradictions, schema_errors
 from search.yaml_text import load_plain_yaml
 
 __all__ = [
+    "Allocation",
     "Baselines",
     "Budget",
     "CmaesSettings",
     "DataFlowSpaceSpec",
+    "FullAllocation",
     "GeneChoices",
     "GeneRange",
     "ModelRef",
     "ModelShape",
     "ParameterSpaceSpec",
+    "RacingAllocation",
     "RandomSettings",
     "SamplerSettings",
     "SearchSpec",
@@ -144,8 +148,9 @@ class Baselines(_Part):
 class SearchSpec(_Part):
     """A search job.
 
-    `items` limits the search split to its first items, per task. `timeout_seconds` is the limit of
-    one evaluation. The seed stays below 2**53, so that JSON readers everywhere keep it exact.
+    `allocation` says how many items of the search split a candidate is scored on. `items` limits
+    that split to its first items, per task. `timeout_seconds` is the limit of one evaluation, or
+    of one block of it. The seed stays below 2**53, so that JSON readers everywhere keep it exact.
     """
 
     name: JobName
@@ -157,6 +162,7 @@ class SearchSpec(_Part):
     items: int | None = Field(default=None, ge=1)
     timeout_seconds: float = Field(default=600.0, gt=0)
     baselines: Baselines = Baselines()
+    allocation: Allocation = FullAllocation()
 
     @model_validator(mode="after")
     def _consistent(self, info: ValidationInfo) -> SearchSpec:

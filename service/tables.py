@@ -61,7 +61,12 @@ class Job(Base):
 
 
 class Trial(Base):
-    """One candidate of the search, committed before it is dispatched."""
+    """One candidate of the search, committed before it is dispatched.
+
+    `n` and `tokens` count the items scored and the tokens generated for it on the search split. A
+    trial in state `stopped` was not scored on all items: its `fitness` is an estimate. `same_as` is
+    the earlier trial of the same digest that its scores are copied from.
+    """
 
     __tablename__ = "trials"
 
@@ -74,9 +79,17 @@ class Trial(Base):
     digest: Mapped[str] = mapped_column(String(64), index=True)
     state: Mapped[str] = mapped_column(String(16))
     fitness: Mapped[float | None] = mapped_column(Float)
+    n: Mapped[int] = mapped_column(Integer, default=0)
+    tokens: Mapped[int] = mapped_column(Integer, default=0)
+    same_as: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    @property
+    def censored(self) -> bool:
+        """Whether its fitness is an estimate, from less than all items."""
+        return self.state == "stopped"
 
 
 class Evaluation(Base):
@@ -98,7 +111,10 @@ class Evaluation(Base):
 
 
 class Score(Base):
-    """The item scores of one evaluation on one task; `items` is float32, little-endian."""
+    """The item scores of one evaluation on one task; `items` is float32, little-endian.
+
+    They are in the order of the task's items. A stopped trial has those that were scored.
+    """
 
     __tablename__ = "scores"
 
@@ -113,6 +129,24 @@ class Score(Base):
     no_answer: Mapped[int] = mapped_column(Integer)
     wrong_language: Mapped[int] = mapped_column(Integer)
     tokens: Mapped[int] = mapped_column(Integer)
+
+
+class Block(Base):
+    """A trial's item scores on one block of the search split, committed once.
+
+    `scores` holds, by task, the values in the order of the block and the counts of a score.
+    """
+
+    __tablename__ = "blocks"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    trial: Mapped[int] = mapped_column(Integer, primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    worker: Mapped[str] = mapped_column(String(64))
+    merge_seconds: Mapped[float] = mapped_column(Float)
+    score_seconds: Mapped[float] = mapped_column(Float)
+    scores: Mapped[dict[str, Any]] = mapped_column(JSON)
+    finished_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Event(Base):

@@ -30,6 +30,9 @@ def trial_log(data: Path, job_id: str) -> list[dict[str, Any]]:
                 "digest": trial.digest,
                 "state": trial.state,
                 "fitness": trial.fitness,
+                "n": trial.n,
+                "tokens": trial.tokens,
+                "same_as": trial.same_as,
                 "items": scores[str(trial.number), "search"],
             }
             for trial in trials.all_of(session, job_id)

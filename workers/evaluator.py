@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, PreTrainedModel
 
 from evaluators.chat import Chat, read_chat
 from evaluators.errors import TaskDataError
@@ -46,20 +46,24 @@ class Evaluator:
         self._tokenizers: dict[Path, Any] = {}
         self._chats: dict[Path, Chat] = {}
         self._prepared: dict[tuple[str, Split, Path], PreparedTask] = {}
+        self._parts: dict[tuple[PreparedTask, tuple[int, ...]], PreparedTask] = {}
+        self._built: tuple[str, PreTrainedModel] | None = None
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:
-        """The child's item scores on every task of the context.
+        """The child's item scores on every task of the context, or on the places asked for.
 
+        A child that is asked for again at once, for its next block of items, is not built again.
         Raises MergingError when the recipe cannot be built or yields NaN.
         """
         started = time.perf_counter()
         recipe = Recipe.model_validate_json(work.recipe)
-        model = self._engine.merge(recipe, self._preparing.measured(recipe))
+        model = self._build(recipe)
         merged = time.perf_counter()
         folder = self._engine.tokenizer_folder(recipe)
         scores = {
-            name: _task_scores(self._prepare(name, work.split, folder).score(model))
+            name: _task_scores(self._part(name, work, folder).score(model))
             for name in self._tasks
+            if work.places is None or name in work.places
         }
         scored = time.perf_counter()
         return Result(work.id, worker, scores, None, merged - started, scored - merged)
@@ -68,6 +72,7 @@ class Evaluator:
         """Write the child's checkpoint to a folder that does not exist yet."""
         started = time.perf_counter()
         recipe = Recipe.model_validate_json(work.recipe)
+        self._built = None
         measured = self._preparing.measured(recipe)
         write_checkpoint(recipe, self._context.models, work.folder, measured=measured)
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
@@ -76,9 +81,27 @@ class Evaluator:
         """Compute statistics, or find them. Raises MergingError or EvaluatorError."""
         started = time.perf_counter()
         recipe = Recipe.model_validate_json(work.recipe)
+        self._built = None
         numbers = self._preparing.prepare(recipe, work.model).numbers()
         taken = time.perf_counter() - started
         return Result(work.id, worker, {}, None, taken, 0.0, numbers)
+
+    def _build(self, recipe: Recipe) -> PreTrainedModel:
+        digest = recipe.digest()
+        if self._built is None or self._built[0] != digest:
+            # Whatever fails here, the resident is no longer the child that was built before.
+            self._built = None
+            self._built = digest, self._engine.merge(recipe, self._preparing.measured(recipe))
+        return self._built[1]
+
+    def _part(self, name: str, work: Evaluate, folder: Path) -> PreparedTask:
+        whole = self._prepare(name, work.split, folder)
+        if work.places is None:
+            return whole
+        key = whole, work.places[name]
+        if key not in self._parts:
+            self._parts[key] = whole.part(work.places[name])
+        return self._parts[key]
 
     def _prepare(self, name: str, split: Split, folder: Path) -> PreparedTask:
         """The task in the tokens of the tokenizer in `folder`."""

@@ -33,13 +33,17 @@ class Context:
 
 @dataclass(frozen=True)
 class Evaluate:
-    """Build the recipe's child and score it on one split. `recipe` is JSON."""
+    """Build the recipe's child and score it on one split. `recipe` is JSON.
+
+    `places` limits it to the items at these places, by task; a task without any is left out.
+    """
 
     id: str
     context: Context
     recipe: str
     split: Split
     timeout_seconds: float
+    places: Mapping[str, tuple[int, ...]] | None = None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ class Outcome:
     """What a trial came to.
 
     `values`: one number an objective, higher is better; empty if the trial failed. `n`: items that
-    were scored. `censored`: evaluation stopped early, and `values` are estimates. `failed`: the
-    candidate crashed, hung or yielded NaN. `constraints`: at most 0 where satisfied.
+    were scored. `censored`: evaluation stopped early, because the candidate was shown to be weak,
+    and `values` are estimates. `failed`: the candidate crashed, hung or yielded NaN.
+    `constraints`: at most 0 where satisfied.
     """
 
     values: tuple[float, ...]
@@ -36,6 +37,8 @@ class Sampler(ABC):
     - Outcomes of a generation are told in any order; they are learnt in the order of numbers.
     - Genomes lie within the genes' bounds.
     - A failed trial is the worst of all, and so is one whose value is NaN or infinite.
+    - A censored trial ranks below every one scored whole and above every failed one, whatever its
+      estimate; among themselves they rank by estimate.
     - The genome told outranks the genome proposed: a sampler learns from what was evaluated.
     - State is a pure function of (genes, settings, seed, first number, ordered history). So a
       sampler is restored by telling it the trial log (`search.replay`), never by unpickling.

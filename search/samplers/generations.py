@@ -15,10 +15,17 @@ from search.errors import SamplerError
 from search.gene import Gene, Genome
 from search.samplers.base import Outcome, Sampler
 
+CENSORED = -1e300
+"""Values of censored trials lie between this and twice this, in the order of their estimates: below
+all that a search measures, and above a failed trial's. Samplers here learn from ranks alone."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial to learn from. `value` is higher for better, and -inf for a failed trial."""
+    """A trial to learn from. `value` is higher for better, and -inf for a failed trial.
+
+    That of a censored trial is no estimate but a number that ranks it; see `CENSORED`.
+    """
 
     number: int
     genome: Genome
@@ -101,4 +108,8 @@ def _value(number: int, outcome: Outcome) -> float:
     if len(outcome.values) != 1:
         message = f"trial {number} has {len(outcome.values)} values; this sampler takes one"
         raise SamplerError(message)
-    return outcome.values[0] if math.isfinite(outcome.values[0]) else -math.inf
+    value = outcome.values[0]
+    if not math.isfinite(value):
+        return -math.inf
+    # The arc tangent keeps order and has bounds.
+    return CENSORED * (1.5 - math.atan(value) / math.pi) if outcome.censored else value

@@ -100,6 +100,8 @@ def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
         lines.append("parents: " + ", ".join(shown))
     if job.best:
         lines.append(f"best so far: {job.best.fitness:.1%} (trial {job.best.trial})")
+    if job.trials_stopped:
+        lines.append(f"stopped early: {job.trials_stopped} trials")
     done = job.trials_finished + job.trials_failed
     if job.phase == "search" and done:
         left = job.search_seconds / done * (job.trials_total - done)

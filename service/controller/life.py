@@ -10,23 +10,40 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
+from functools import cached_property
 
 import structlog
+from sqlalchemy.orm import Session
 
 from evaluators.task import Split
-from merging.calibration.needs import preparations
 from merging.recipe import Recipe
-from search.baselines import average_recipes, grid_recipes, parent_recipe
 from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
+from search.racing import Block, Race, make_race
 from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
 from search.spaces import make_space
-from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec, Stage
+from search.spec import (
+    FullAllocation,
+    ModelShape,
+    ParameterSpaceSpec,
+    RacingAllocation,
+    SearchSpec,
+    Stage,
+)
+from service.controller.needs import (
+    Need,
+    Preparation,
+    Step,
+    parent_needs,
+    peer_needs,
+    preparations_of,
+)
 from service.database import Database
+from service.evaluations import blocks
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
 from service.events import repository as events
@@ -36,26 +53,6 @@ from service.trials import repository as trials
 from workers.work import Result
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Need:
-    """An evaluation that the job needs before it can go on."""
-
-    subject: Subject
-    split: Split
-    recipe: Recipe
-
-
-@dataclass(frozen=True, eq=False)
-class Preparation:
-    """Statistics that a stage needs before its trials: of one model, or, None, of all together."""
-
-    recipe: Recipe
-    model: str | None
-
-
-Step = list[Need] | list[Preparation]
 
 
 class Life:
@@ -68,19 +65,24 @@ class Life:
         self._job_id = job_id
         self._spec = spec
         self._shapes = shapes
+        self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
                 (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)
             }
+            self._blocks = blocks.all_of(session, job_id)
 
     def steps(self) -> Iterator[Step]:
-        """Every step of the job that is not recorded yet, in order."""
-        yield from self._missing("parents", self._parents("search"))
+        """Every step of the job that is not recorded yet, in order.
+
+        A step is over when nothing that `record` asked for meanwhile is left either.
+        """
+        yield from self._missing("parents", parent_needs(self._spec, "search"))
         for stage in self._spec.stages:
             yield from self._stage(stage)
-        chosen = finalists(list(self._scored_trials()), self._spec.select.top_k)
+        chosen = finalists(self._scored_whole(), self._spec.select.top_k)
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
         yield from self._missing(
@@ -91,25 +93,79 @@ class Life:
             jobs.fix_winner(session, self._job_id, best)
         yield from self._missing(
             "holdout",
-            [self._trial_need(best, "holdout"), *self._parents("holdout"), *self._peers()],
+            [
+                self._trial_need(best, "holdout"),
+                *parent_needs(self._spec, "holdout"),
+                *peer_needs(self._spec),
+            ],
         )
         if reason := self._recorded[Subject.trial(best), "holdout"].reason:
             raise NoChild(f"the winner could not be scored on holdout: {reason}")
 
-    def record(self, need: Need | Preparation, result: Result) -> None:
+    def record(self, need: Need | Preparation, result: Result) -> list[Need]:
         """Commit one result: its scores, its events and the trial's end, together.
 
+        Gives what the step needs besides, now that this is known: a trial's next block.
         Raises CannotPrepare when it is that of a preparation that failed.
         """
         if isinstance(need, Preparation):
             self._prepared(need, result)
-            return
+            return []
+        if need.block is not None and result.reason is None:
+            return self._record_block(self._trials[int(need.subject.label)], need.block, result)
         with self._database.transaction() as session:
             recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
-                trials.finish(session, trial, self._fitness(recorded), recorded.reason)
+                self._finish(session, trial, recorded, self._fitness(recorded))
         self._recorded[need.subject, need.split] = recorded
+        return []
+
+    def _record_block(self, trial: Trial, block: Block, result: Result) -> list[Need]:
+        race = self._race
+        scored = [*self._blocks.get(trial.number, []), result]
+        values = [{task: part.values for task, part in one.scores.items()} for one in scored]
+        rival = self._rival(trial)
+        whole = len(scored) == len(race.blocks)
+        lost = not whole and rival is not None and race.is_lost(values, rival.values())
+        recorded = None
+        value: float | None
+        with self._database.transaction() as session:
+            blocks.record(session, self._job_id, trial.number, block.number, result)
+            if whole or lost:
+                places = [one.places for one in race.blocks[: len(scored)]]
+                joined = blocks.joined(scored, places, list(self._weights))
+                subject = Subject.trial(trial.number)
+                recorded = evaluations.record(session, self._job_id, subject, "search", joined)
+                if lost and rival is not None:
+                    value = race.estimate(values, rival.values())
+                else:
+                    value = self._fitness(recorded)
+                self._finish(session, trial, recorded, value, stopped=lost)
+        self._blocks[trial.number] = scored
+        if recorded is None:
+            return [self._search_need(trial)]
+        self._recorded[recorded.subject, "search"] = recorded
+        return []
+
+    def _finish(
+        self,
+        session: Session,
+        trial: Trial,
+        recorded: Recorded,
+        value: float | None,
+        *,
+        stopped: bool = False,
+    ) -> None:
+        found = recorded.scores.values()
+        ending = trials.Ending(
+            value,
+            recorded.reason,
+            n=sum(score.n for score in found),
+            tokens=sum(score.tokens for score in found),
+            stopped=stopped,
+        )
+        trials.finish(session, trial, ending)
 
     def _prepared(self, preparation: Preparation, result: Result) -> None:
         method, model = preparation.recipe.merge_method, preparation.model
@@ -164,10 +220,93 @@ class Life:
         return fresh
 
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
-        needs = [self._trial_need(trial.number, "search") for trial in members]
-        yield from self._missing("search", needs)
+        firsts = {trial.digest: trial for trial in reversed(members)}
+        fresh = [
+            trial
+            for trial in members
+            if firsts[trial.digest] is trial and self._original(trial) is None
+        ]
+        yield from self._missing("search", [self._search_need(trial) for trial in fresh])
+        # What is left of a digest is a copy now, or its first trial failed.
+        left = [trial for trial in members if not self._copy(trial)]
+        yield from self._missing("search", [self._search_need(trial) for trial in left])
         for trial in members:
             sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
+
+    def _search_need(self, trial: Trial) -> Need:
+        """The trial on the search split, or on the first block of it that is not recorded."""
+        need = self._trial_need(trial.number, "search")
+        if isinstance(self._spec.allocation, FullAllocation):
+            return need
+        recorded = len(self._blocks.get(trial.number, []))
+        return replace(need, block=self._race.blocks[recorded])
+
+    def _original(self, trial: Trial) -> Trial | None:
+        """An earlier trial of the same digest whose scores are this one's as well.
+
+        One that was stopped has been measured against its own stage.
+        """
+        for earlier in self._trials.values():
+            if earlier.number >= trial.number:
+                break
+            same_stage = earlier.stage == trial.stage
+            if earlier.digest == trial.digest and (
+                earlier.state == "finished" or (earlier.state == "stopped" and same_stage)
+            ):
+                return earlier
+        return None
+
+    def _copy(self, trial: Trial) -> bool:
+        """Whether the trial has ended, as a copy of an earlier one if there is one."""
+        subject = Subject.trial(trial.number)
+        if (subject, "search") in self._recorded:
+            return True
+        original = self._original(trial)
+        if original is None:
+            return False
+        source = self._recorded[Subject.trial(original.number), "search"]
+        ending = trials.Ending(
+            original.fitness,
+            n=original.n,
+            stopped=original.state == "stopped",
+            same_as=original.number,
+        )
+        with self._database.transaction() as session:
+            copied = evaluations.copy(session, self._job_id, source, subject)
+            trials.finish(session, trial, ending)
+        self._recorded[subject, "search"] = copied
+        return True
+
+    @cached_property
+    def _race(self) -> Race:
+        """The items in blocks. How many items there are is what the parents were scored on."""
+        settings = self._spec.allocation
+        assert isinstance(settings, RacingAllocation)
+        for (subject, split), recorded in self._recorded.items():
+            if subject.kind == "parent" and split == "search" and recorded.reason is None:
+                return make_race(
+                    {task: score.n for task, score in recorded.scores.items()},
+                    self._weights,
+                    block=settings.block,
+                    error=settings.error,
+                    seed=self._spec.seed,
+                )
+        raise NoChild("no parent could be scored; the reasons are in the evaluations")
+
+    def _rival(self, trial: Trial) -> Recorded | None:
+        """The worst of the elite of the stage before the trial's generation, once there is one."""
+        settings = self._spec.allocation
+        assert isinstance(settings, RacingAllocation)
+        size = settings.elite or self._spec.select.top_k
+        earlier = (
+            one
+            for one in self._scored_whole()
+            if one.stage == trial.stage and one.generation < trial.generation
+        )
+        elite = finalists(earlier, size)
+        if len(elite) < size:
+            return None
+        return self._recorded[Subject.trial(elite[-1]), "search"]
 
     def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
         mine = [trial for trial in self._trials.values() if trial.stage == stage.name]
@@ -189,30 +328,8 @@ class Life:
         recipe = Recipe.model_validate(self._trials[number].recipe)
         return Need(Subject.trial(number), split, recipe)
 
-    def _parents(self, split: Split) -> list[Need]:
-        return [
-            Need(Subject("parent", alias), split, parent_recipe(model.ref))
-            for alias, model in self._spec.models.items()
-        ]
-
-    def _peers(self) -> list[Need]:
-        """What a person would have tried by hand: averages, and a grid of uniform weights."""
-        refs = {alias: model.ref for alias, model in self._spec.models.items()}
-        wanted = self._spec.baselines
-        needs = []
-        if wanted.averages:
-            for label, recipe in average_recipes(refs).items():
-                needs.append(Need(Subject("average", label), "holdout", recipe))
-        space = self._spec.stages[-1].space
-        base = space.base if isinstance(space, ParameterSpaceSpec) else None
-        if wanted.grid_step is not None and base is not None:
-            parents = {alias: refs[alias] for alias in space.parents}
-            grid = grid_recipes(refs[base], parents, wanted.grid_step)
-            needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
-        return needs
-
-    def _scored_trials(self) -> Iterator[Trial]:
-        return (trial for trial in self._trials.values() if trial.fitness is not None)
+    def _scored_whole(self) -> list[Trial]:
+        return [trial for trial in self._trials.values() if trial.state == "finished"]
 
     def _winner(self, chosen: Sequence[int]) -> int:
         found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}
@@ -226,12 +343,7 @@ class Life:
     def _fitness(self, recorded: Recorded) -> float | None:
         if recorded.reason is not None:
             return None
-        return fitness(recorded.means(), {entry.task: entry.weight for entry in self._spec.tasks})
-
-
-def preparations_of(recipe: Recipe) -> list[Preparation]:
-    """What must be prepared before the recipe can be merged."""
-    return [Preparation(recipe, model) for model in preparations(recipe)]
+        return fitness(recorded.means(), self._weights)
 
 
 class CannotPrepare(Exception):
@@ -250,4 +362,4 @@ def _logged(trial: Trial) -> LoggedTrial:
 def _outcome(trial: Trial) -> Outcome:
     if trial.fitness is None:
         return Outcome(values=(), n=0, failed=True)
-    return Outcome(values=(trial.fitness,), n=1)
+    return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)

@@ -13,7 +13,8 @@ import structlog
 
 from service.controller.context import make_ready
 from service.controller.exporting import ExportQueue
-from service.controller.life import Life, Need, Preparation, Step
+from service.controller.life import Life
+from service.controller.needs import Need, Preparation, Step
 from service.database import Database
 from service.jobs import repository as jobs
 from service.settings import Settings
@@ -183,9 +184,15 @@ class _RunningJob:
             timeout = max(self._timeout, _PREPARE_SECONDS)
             return Prepare(work_id, self._context, recipe, need.model, timeout)
         work_id = f"{self.id}:{need.subject}:{need.split}"
+        places = None
+        if need.block is not None:
+            work_id += f":{need.block.number}"
+            places = need.block.places
         self._flying[work_id] = need
-        return Evaluate(work_id, self._context, recipe, need.split, self._timeout)
+        return Evaluate(work_id, self._context, recipe, need.split, self._timeout, places)
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""
-        self._life.record(self._flying.pop(result.id), result)
+        following = self._life.record(self._flying.pop(result.id), result)
+        # In front: the worker that has just become free still holds this child.
+        self._waiting.extendleft(reversed(following))

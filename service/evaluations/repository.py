@@ -50,6 +50,10 @@ class Recorded:
     reason: str | None
     scores: Mapping[str, Score]
 
+    def values(self) -> dict[str, list[float]]:
+        """The item scores of each task."""
+        return {task: unpack(score.items) for task, score in self.scores.items()}
+
     def means(self) -> dict[str, float]:
         """The mean item score of each task, in [0, 1]."""
         return {task: score.mean for task, score in self.scores.items()}
@@ -93,6 +97,40 @@ def record(
         data = {"subject": str(subject), "split": split, "means": recorded.means()}
         events.append(session, job_id, "evaluation.finished", data | {"reason": result.reason})
     return recorded
+
+
+def copy(session: Session, job_id: str, original: Recorded, subject: Subject) -> Recorded:
+    """Record an evaluation's scores once more, for another subject of the same recipe."""
+    split = original.split
+    session.add(
+        Evaluation(
+            job_id=job_id,
+            subject=str(subject),
+            split=split,
+            worker="",
+            merge_seconds=0.0,
+            score_seconds=0.0,
+            finished_at=now(),
+        )
+    )
+    scores = {
+        task: Score(
+            job_id=job_id,
+            subject=str(subject),
+            split=split,
+            task=task,
+            n=score.n,
+            mean=score.mean,
+            items=score.items,
+            truncated=score.truncated,
+            no_answer=score.no_answer,
+            wrong_language=score.wrong_language,
+            tokens=score.tokens,
+        )
+        for task, score in original.scores.items()
+    }
+    session.add_all(scores.values())
+    return Recorded(subject, split, None, scores)
 
 
 def all_of(

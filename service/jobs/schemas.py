@@ -28,7 +28,9 @@ class JobView(BaseModel):
     reason: str | None = Field(description="Why the job failed, if it did.")
     trials_total: int
     trials_finished: int = Field(description="Trials that ended with a score.")
+    trials_stopped: int = Field(description="Those of them that racing stopped early.")
     trials_failed: int = Field(description="Trials that ended without one.")
+    search_tokens: int = Field(description="Tokens generated for all trials on the search split.")
     best: BestSoFar | None
     winner: int | None = Field(description="The trial fixed on the select split, once it is.")
     search_seconds: float = Field(description="From the first trial's start to the last one's end.")
@@ -53,7 +55,9 @@ class JobView(BaseModel):
             reason=job.reason,
             trials_total=sum(stage["budget"]["trials"] for stage in job.spec["stages"]),
             trials_finished=progress.finished,
+            trials_stopped=progress.stopped,
             trials_failed=progress.failed,
+            search_tokens=progress.tokens,
             best=best,
             winner=job.winner,
             search_seconds=seconds,

@@ -26,10 +26,16 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job's search is. `best` is the trial of highest fitness so far."""
+    """How far a job's search is.
+
+    `finished` counts stopped trials too. `best` is the trial of highest fitness so far, of those
+    that were scored whole. `tokens` were generated for all trials on the search split.
+    """
 
     finished: int
+    stopped: int
     failed: int
+    tokens: int
     best: int | None
     best_fitness: float | None
     first_created: datetime | None
@@ -59,11 +65,31 @@ def add_generation(
     return trials
 
 
-def finish(session: Session, trial: Trial, fitness: float | None, reason: str | None) -> None:
-    """End a pending trial: finished with its fitness, or failed with a reason."""
-    trial.state = "failed" if fitness is None else "finished"
-    trial.fitness = fitness
-    trial.reason = reason
+@dataclass(frozen=True)
+class Ending:
+    """How a trial ended: with its fitness, or failed for a reason.
+
+    `n` items were scored for it and `tokens` generated. If `stopped`, those were not all, and
+    `fitness` is an estimate. `same_as` is the trial whose scores were copied.
+    """
+
+    fitness: float | None
+    reason: str | None = None
+    n: int = 0
+    tokens: int = 0
+    stopped: bool = False
+    same_as: int | None = None
+
+
+def finish(session: Session, trial: Trial, ending: Ending) -> None:
+    """End a pending trial."""
+    scored = "stopped" if ending.stopped else "finished"
+    trial.state = "failed" if ending.fitness is None else scored
+    trial.fitness = ending.fitness
+    trial.n = ending.n
+    trial.tokens = ending.tokens
+    trial.same_as = ending.same_as
+    trial.reason = ending.reason
     trial.finished_at = now()
     session.merge(trial)
     events.append(
@@ -75,8 +101,12 @@ def finish(session: Session, trial: Trial, fitness: float | None, reason: str | 
             "stage": trial.stage,
             "generation": trial.generation,
             "state": trial.state,
-            "fitness": fitness,
-            "reason": reason,
+            "fitness": trial.fitness,
+            "censored": ending.stopped,
+            "n": trial.n,
+            "tokens": trial.tokens,
+            "same_as": trial.same_as,
+            "reason": trial.reason,
         },
     )
 
@@ -108,16 +138,21 @@ def progress(session: Session, job_id: str) -> Progress:
     )
     best = session.execute(
         select(Trial.number, Trial.fitness)
-        .where(mine, Trial.fitness.is_not(None))
+        .where(mine, Trial.state == "finished")
         .order_by(Trial.fitness.desc(), Trial.number)
         .limit(1)
     ).first()
-    first, last = session.execute(
-        select(func.min(Trial.created_at), func.max(Trial.finished_at)).where(mine)
+    first, last, tokens = session.execute(
+        select(
+            func.min(Trial.created_at), func.max(Trial.finished_at), func.sum(Trial.tokens)
+        ).where(mine)
     ).one()
+    stopped = counts.get("stopped", 0)
     return Progress(
-        finished=counts.get("finished", 0),
+        finished=counts.get("finished", 0) + stopped,
+        stopped=stopped,
         failed=counts.get("failed", 0),
+        tokens=tokens or 0,
         best=best.number if best else None,
         best_fitness=best.fitness if best else None,
         first_created=first,

@@ -16,8 +16,14 @@ class TrialView(BaseModel):
     number: int
     stage: str
     generation: int
-    state: str = Field(description="pending, finished or failed")
-    fitness: float | None
+    state: str = Field(description="pending, finished, stopped or failed")
+    fitness: float | None = Field(description="An estimate if the trial was stopped early.")
+    censored: bool = Field(description="Whether it was stopped before all items were scored.")
+    n: int = Field(description="Items of the search split that it was scored on.")
+    tokens: int = Field(description="Tokens generated for it on the search split.")
+    same_as: int | None = Field(
+        description="The earlier trial of the same digest whose scores it has."
+    )
     reason: str | None
     digest: str = Field(description="The recipe's canonical digest: same digest, same child.")
     genome: list[float]

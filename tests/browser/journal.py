@@ -46,8 +46,9 @@ class Journal:
         with self._database.transaction() as session:
             jobs.enter_phase(session, self.id, phase)
 
-    def generation(self, first: int, outcomes: list[float | str]) -> None:
-        """A generation from trial `first` on: a fitness each, or the reason of a failure."""
+    def generation(self, first: int, outcomes: list[float | str | trials.Ending]) -> None:
+        """A generation from trial `first` on: a fitness each, the reason of a failure, or both
+        and more."""
         proposals = [
             trials.Proposal(number, (0.5, number / 100), _recipe(number))
             for number in range(first, first + len(outcomes))
@@ -56,8 +57,13 @@ class Journal:
             fresh = trials.add_generation(session, self.id, STAGE, first // 6, proposals)
         with self._database.transaction() as session:
             for trial, outcome in zip(fresh, outcomes, strict=True):
-                fitness, reason = (None, outcome) if isinstance(outcome, str) else (outcome, None)
-                trials.finish(session, trial, fitness, reason)
+                if isinstance(outcome, trials.Ending):
+                    ending = outcome
+                elif isinstance(outcome, str):
+                    ending = trials.Ending(None, outcome)
+                else:
+                    ending = trials.Ending(outcome, n=400, tokens=9000)
+                trials.finish(session, trial, ending)
 
     def evaluate(
         self, kind: Kind, accuracies: Mapping[str, float], split: Split, n: int = 400

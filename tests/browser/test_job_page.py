@@ -8,6 +8,7 @@ from playwright.sync_api import Page, expect
 
 from service.database import Database
 from service.tables import Event
+from service.trials.repository import Ending
 from tests.browser.conftest import Complaints
 from tests.browser.journal import PARENTS, Journal, finished, searched
 
@@ -43,6 +44,29 @@ def test_the_chart_grows_with_every_trial(page: Page, database: Database) -> Non
     expect(page.locator("#chart .ytitle")).to_have_text("Fitness (search split)")
     expect(page.locator("#chart .ytick").first).to_contain_text("%")
     assert page.locator(".no-webgl").count() == 0
+
+
+def test_stopped_trials_are_marked_and_are_no_failures(page: Page, database: Database) -> None:
+    job = Journal(database)
+    job.start()
+    page.goto(f"/jobs/{job.id}")
+    expect(page.locator("#state")).to_have_text("running")
+    job.generation(0, [0.2, 0.3, Ending(0.7, n=32, tokens=99, stopped=True), 0.1])
+    job.generation(4, [Ending(0.3, n=400, same_as=1)])
+    _expect_points(page, 5)
+    (stopped,) = _traces(page, "Stopped early")
+    assert (stopped["x"], stopped["y"]) == ([2], [0.7])
+    # An estimate is no best fitness.
+    expect(page.locator("#tile-best")).to_have_text("30.0%")
+    expect(page.locator("#progress-text")).to_contain_text("5 of 30 trials · 1 stopped early")
+    expect(page.locator("#failed")).to_be_hidden()
+    page.get_by_text("View as table").click()
+    rows = page.locator("#trials-table tbody tr")
+    expect(rows.nth(2)).to_contain_text("about 70.0% stopped after 32 items")
+    expect(rows.first).to_contain_text("the child of trial 1")
+    page.reload()
+    expect(page.locator("#progress-text")).to_contain_text("1 stopped early")
+    expect(page.locator("#tile-best")).to_have_text("30.0%")
 
 
 def test_the_table_says_what_the_chart_shows(page: Page, database: Database) -> None:

@@ -10,9 +10,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from evaluators.batches import prepare
 from evaluators.chat import Chat, chosen, read_chat, template_digest
 from evaluators.errors import NoChatTemplate
-from evaluators.generation import generate, prepare
+from evaluators.generation import generate
 from evaluators.task import GenerationSettings, Item
 from search.baselines import parent_recipe
 from tests.tiny import CHAT_TEMPLATE, CHAT_WORDS, WORDS, write_llama

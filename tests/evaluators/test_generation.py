@@ -20,8 +20,9 @@ from transformers import (
 )
 from transformers import PreTrainedTokenizerBase as TokenizerBase
 
+from evaluators.batches import Limits, prepare
 from evaluators.errors import GenerationFailed, UnsupportedModel
-from evaluators.generation import generate, prepare
+from evaluators.generation import generate
 from evaluators.stops import StopStrings
 from evaluators.task import Completion, GenerationSettings, Item
 from evaluators.tasks import load_task
@@ -57,7 +58,7 @@ def ours(
     tokenizer: TokenizerBase = TOKENIZER,
     **limits: Any,
 ) -> list[Completion]:
-    return generate(model, prepare(items, tokenizer, GenerationSettings(tokens, stop), **limits))
+    return generate(model, prepare(items, tokenizer, GenerationSettings(tokens, stop), limits=Limits(**limits)))
 
 
 def theirs(
@@ -83,7 +84,7 @@ def test_equals_transformers_greedy(attention: str) -> None:
     model.set_attn_implementation(attention)
     texts = [theirs(model, item.prompt) for item in ITEMS]
     for rows in (1, 4, 64):
-        completions = ours(model, max_rows=rows)
+        completions = ours(model, rows=rows)
         assert completions == [Completion(text, True, 24) for text in texts]
 
 
@@ -107,7 +108,7 @@ def test_other_families(config: PreTrainedConfig) -> None:
 
 
 def test_limits_of_a_batch() -> None:
-    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), max_cells=120)
+    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), limits=Limits(cells=120))
     assert sorted(p for b in batches.batches for p in b.places) == list(range(len(ITEMS)))
     for batch in batches.batches:
         lengths = [len(p) for p in batch.prompts]
@@ -116,7 +117,7 @@ def test_limits_of_a_batch() -> None:
 
 
 def test_batches_serve_models_in_turn() -> None:
-    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), max_rows=5)
+    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), limits=Limits(rows=5))
     for seed, layers in ((1, 2), (2, 4), (3, 1), (1, 2)):
         model = byte_llama(seed, TOKENIZER, num_hidden_layers=layers)
         texts = [c.text for c in generate(model, batches)]

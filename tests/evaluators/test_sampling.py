@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluators.generation import generate, prepare
+from evaluators.batches import Limits, prepare
+from evaluators.generation import generate
 from evaluators.sampling import draw, sample_keys, uniforms
 from evaluators.task import Completion, GenerationSettings, Item
 from tests.evaluators.byte_model import byte_llama, byte_tokenizer
@@ -25,7 +26,7 @@ def sampled(items: list[Item] = ITEMS, *, max_rows: int = 128, **chosen: float) 
         items,
         TOKENIZER,
         GenerationSettings(12, STOPS, **values),  # type: ignore[arg-type]
-        max_rows=max_rows,
+        limits=Limits(rows=max_rows),
     )
     return generate(MODEL, batches)
 
@@ -68,7 +69,7 @@ def test_tokens_have_their_probabilities(top_p: float) -> None:
     torch.manual_seed(0)
     logits = 2 * torch.randn(1, 40)
     n, temperature = 20_000, 1.3
-    numbers = uniforms(sample_keys(0, ((0, sample) for sample in range(n))), 3)
+    numbers = uniforms(sample_keys(0, (("i", sample) for sample in range(n))), 3)
     tokens = draw(logits.expand(n, -1), numbers, temperature, top_p)
     assert tokens.shape == (n, 1)
     expected = (logits[0].double() / temperature).softmax(0)
@@ -92,7 +93,7 @@ def test_a_nucleus_wider_than_the_likeliest_tokens() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 2**63), st.integers(0, 5000))
 def test_uniform_numbers(seed: int, step: int) -> None:
-    keys = sample_keys(seed, ((place, sample) for place in range(20) for sample in range(10)))
+    keys = sample_keys(seed, ((f"i{place}", sample) for place in range(20) for sample in range(10)))
     numbers = uniforms(keys, step)
     assert len(set(numbers.tolist())) == 200
     assert 0 <= float(numbers.min()) < 0.2

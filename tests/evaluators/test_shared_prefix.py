@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, Gemma2Config, GPT2Config, MistralConfig, Qwen2Config
 
+from evaluators.batches import Limits, prepare
 from evaluators.errors import GenerationFailed
-from evaluators.generation import MIN_PREFIX, generate, prepare
+from evaluators.generation import generate
 from evaluators.shared_prefix import common_prefix, plain_attention, read_prefix
 from evaluators.task import Completion, GenerationSettings, Item
 from tests.evaluators.byte_model import byte_llama, byte_tokenizer
@@ -37,7 +38,7 @@ SMALL: dict[str, Any] = {
 
 
 def written(model: Any, items: list[Item], tokens: int = 12, **limits: int) -> list[str]:
-    batches = prepare(items, TOKENIZER, GenerationSettings(tokens), **limits)
+    batches = prepare(items, TOKENIZER, GenerationSettings(tokens), limits=Limits(**limits))
     return [completion.text for completion in generate(model, batches)]
 
 
@@ -62,9 +63,7 @@ def same(model: Any, prompt: str, ours: str, expected: str) -> bool:
 
 @settings(max_examples=40, deadline=None)
 @given(
-    limits=st.fixed_dictionaries(
-        {"max_rows": st.integers(1, 10), "max_cells": st.integers(10, 2000)}
-    ),
+    limits=st.fixed_dictionaries({"rows": st.integers(1, 10), "cells": st.integers(10, 2000)}),
     prefix=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=90),
     rests=st.lists(
         st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=40),
@@ -79,8 +78,8 @@ def test_any_prompts(
 ) -> None:
     model = byte_llama(seed, TOKENIZER)
     items = [Item(str(i), prefix + rest, "0") for i, rest in enumerate(rests)]
-    shared = written(model, items, tokens, min_prefix=1, **limits)
-    apart = written(model, items, tokens, min_prefix=1 << 20, **limits)
+    shared = written(model, items, tokens, prefix=1, **limits)
+    apart = written(model, items, tokens, prefix=1 << 20, **limits)
     for item, ours, alone in zip(items, shared, apart, strict=True):
         expected = theirs(model, item.prompt, tokens)
         assert same(model, item.prompt, ours, expected)
@@ -102,7 +101,7 @@ def test_families(config: Any) -> None:
     model: Any = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     model.train(False)
     model.generation_config.eos_token_id = TOKENIZER.eos_token_id
-    assert written(model, ITEMS, max_rows=3) == [theirs(model, i.prompt) for i in ITEMS]
+    assert written(model, ITEMS, rows=3) == [theirs(model, i.prompt) for i in ITEMS]
     taken = read_prefix(model, TOKENIZER(EXAMPLES)["input_ids"])
     # Soft-capped scores have no place in the log-sum-exp; such a model reads whole prompts.
     assert (taken is None) == (config.model_type == "gemma2")
@@ -121,11 +120,13 @@ def test_samples_share_it_too() -> None:
     model = byte_llama(1, TOKENIZER)
     chosen = GenerationSettings(12, temperature=0.9, samples=3)
     shared = generate(model, prepare(ITEMS, TOKENIZER, chosen))
-    assert shared == generate(model, prepare(ITEMS, TOKENIZER, chosen, min_prefix=1 << 20))
+    assert shared == generate(
+        model, prepare(ITEMS, TOKENIZER, chosen, limits=Limits(prefix=1 << 20))
+    )
 
 
 def test_batches_count_it_once() -> None:
-    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), max_cells=300)
+    batches = prepare(ITEMS, TOKENIZER, GenerationSettings(24), limits=Limits(cells=300))
     assert TOKENIZER.decode(list(batches.prefix)) == EXAMPLES
     assert len(batches.batches) < len(batches.whole)
     for batch in batches.batches:
@@ -136,7 +137,7 @@ def test_batches_count_it_once() -> None:
 
 
 def test_where_there_is_nothing_to_share() -> None:
-    for items in (ITEMS[:1], [], [Item("a", "x" * MIN_PREFIX, "0")] * 2):
+    for items in (ITEMS[:1], [], [Item("a", "x" * Limits().prefix, "0")] * 2):
         batches = prepare(items, TOKENIZER, GenerationSettings(4))
         assert batches.prefix == ()
         assert batches.batches is batches.whole

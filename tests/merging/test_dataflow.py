@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from evaluators.generation import generate, prepare
+from evaluators.batches import prepare
+from evaluators.generation import generate
 from evaluators.task import GenerationSettings, Item
 from merging.checkpoint import check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath

@@ -92,6 +92,30 @@ def test_a_failed_trial_is_the_worst(name: str, bad: Outcome) -> None:
     assert all(math.isfinite(value) for genome in failing.ask(4) for value in genome)
 
 
+@every_sampler
+def test_a_censored_trial_ranks_between_the_weakest_and_the_failed(name: str) -> None:
+    """Whatever its estimate: a run with censored trials goes as one in which they score just
+    that, the more the higher the estimate."""
+    censoring, scoring = fresh(name), fresh(name)
+    for _ in range(8):
+        first = censoring.next_number
+        genomes = censoring.ask(censoring.batch)
+        assert scoring.ask(scoring.batch) == genomes
+        for number, genome in enumerate(genomes, first):
+            told = Outcome((sphere(genome),), 10)
+            if number % 3 == 0:
+                # An estimate above everything that was scored whole.
+                censored = Outcome((1000 + sphere(genome),), 4, censored=True)
+                censoring.tell(number, genome, censored)
+                scoring.tell(number, genome, Outcome((-1000 + sphere(genome),), 10))
+                continue
+            if number % 7 == 0:
+                told = Outcome((), 0, failed=True)
+            censoring.tell(number, genome, told)
+            scoring.tell(number, genome, told)
+    assert censoring.ask(4) == scoring.ask(4)
+
+
 @pytest.mark.parametrize("name", ["cmaes", "tpe"])
 def test_failed_trials_are_avoided(name: str) -> None:
     """Whatever has a first weight above 0.6 fails: later draws keep below."""

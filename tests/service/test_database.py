@@ -8,13 +8,16 @@ from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, inspect
+from sqlalchemy import create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
+import migrations
 from service.database import Database
 from service.evaluations.repository import pack, unpack
 from service.jobs import repository as jobs
@@ -43,6 +46,48 @@ def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
             "alembic_version",
         }
     engine.dispose()
+
+
+def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(tmp_path: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(_url(tmp_path))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        for statement in _OLD_ROWS:
+            connection.execute(text(statement))
+        command.upgrade(config, "head")
+        rows = connection.execute(text("SELECT number, n, tokens, same_as FROM trials"))
+        assert rows.fetchall() == [(0, 60, 900, None), (1, 0, 0, None)]
+        command.downgrade(config, "0001")
+        assert {column["name"] for column in inspect(connection).get_columns("trials")} == {
+            column.name for column in Trial.__table__.columns
+        } - {"n", "tokens", "same_as"}
+        command.upgrade(config, "head")
+    engine.dispose()
+
+
+_OLD_ROWS = [
+    "INSERT INTO jobs (id, name, spec, state, phase, model_digests, created_at)"
+    " VALUES ('j', 'old', '{}', 'finished', 'ended', '{}', '2026-01-01')",
+    *(
+        "INSERT INTO trials"
+        " (job_id, number, stage, generation, genome, recipe, digest, state, created_at)"
+        f" VALUES ('j', {number}, 's', 0, '[]', '{{}}', '', '{state}', '2026-01-01')"
+        for number, state in enumerate(("finished", "failed"))
+    ),
+    *(
+        "INSERT INTO scores (job_id, subject, split, task, n, mean, items, truncated, no_answer,"
+        " wrong_language, tokens)"
+        f" VALUES ('j', 'trial/0', '{split}', '{task}', {n}, 0.5, '', 0, 0, 0, {tokens})"
+        for split, task, n, tokens in (
+            ("search", "a", 20, 300),
+            ("search", "b", 40, 600),
+            ("select", "a", 99, 999),
+        )
+    ),
+]
 
 
 def test_processes_that_migrate_at_once_all_succeed(tmp_path: Path) -> None:

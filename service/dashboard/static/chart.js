@@ -52,7 +52,13 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
       ...stageLabels(stages, colours),
     ],
   };
-  const traces = [trialPoints(points, colours), bestLine(trials, colours)];
+  const whole = trials.filter(({ censored }) => !censored);
+  const traces = [
+    trialPoints(points.filter(({ censored }) => !censored), colours),
+    bestLine(whole, colours),
+  ];
+  const stopped = points.filter(({ censored }) => censored);
+  if (stopped.length) traces.unshift(stoppedPoints(stopped, colours));
   if (highlight) traces.push(highlighted(highlight, colours));
   plotly.react(target, [...lines, ...traces], layout, CONFIG);
   return points.length < trials.length
@@ -69,6 +75,20 @@ function trialPoints(trials, colours) {
     y: trials.map(({ fitness }) => fitness),
     marker: { color: colours.point, size: 6, opacity: 0.75, line: { width: 0 } },
     hovertemplate: "trial %{x}: %{y:.1%}<extra></extra>",
+  };
+}
+
+// Hollow: where racing stopped a trial, its fitness is an estimate.
+function stoppedPoints(trials, colours) {
+  return {
+    name: "Stopped early",
+    type: "scatter",
+    mode: "markers",
+    x: trials.map(({ number }) => number),
+    y: trials.map(({ fitness }) => fitness),
+    customdata: trials.map(({ n }) => n),
+    marker: { symbol: "circle-open", color: colours.point, size: 5, opacity: 0.6 },
+    hovertemplate: "trial %{x}: about %{y:.1%}, stopped after %{customdata} items<extra></extra>",
   };
 }
 

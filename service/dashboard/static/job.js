@@ -74,8 +74,10 @@ function drawFitness() {
 
 function sentence(scored, parents) {
   if (!scored.length || !parents.length) return "";
-  const beating = scored.filter(({ fitness }) => fitness > parents[0].fitness).length;
-  return `${beating} of ${scored.length} scored trials beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;
+  const whole = scored.filter(({ censored }) => !censored);
+  const beating = whole.filter(({ fitness }) => fitness > parents[0].fitness).length;
+  const kind = whole.length < scored.length ? "trials scored on all items" : "scored trials";
+  return `${beating} of ${whole.length} ${kind} beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;
 }
 
 function complain(text) {

@@ -16,7 +16,9 @@ export class JobData {
     this.exports = [];
     this.trials = new Map();
     this.failed = 0;
-    // The trial of the highest fitness, the first of several.
+    // Trials that racing stopped before all items were scored: their fitness is an estimate.
+    this.stopped = 0;
+    // The trial of the highest fitness of those scored whole, the first of several.
     this.top = null;
     this.stale = new Set();
     this.staleAll();
@@ -86,6 +88,7 @@ export class JobData {
     this.trials.set(trial.number, trial);
     if (known) return;
     if (trial.fitness === null) this.failed += 1;
+    else if (trial.censored) this.stopped += 1;
     else if (this.top === null || beats(trial, this.top)) this.top = trial;
   }
 

@@ -33,11 +33,12 @@ function trialTable(trials) {
   );
 }
 
-function trialLine({ number, stage, generation, fitness, reason, finished_at: at }) {
+function trialLine(trial) {
+  const { number, stage, generation, fitness, reason, finished_at: at } = trial;
   const result =
     fitness === null
       ? element("td", { class: "failed" }, `failed: ${reason}`)
-      : element("td", {}, percent(fitness));
+      : element("td", {}, ...fitnessWords(trial));
   return element(
     "tr",
     {},
@@ -47,6 +48,14 @@ function trialLine({ number, stage, generation, fitness, reason, finished_at: at
     result,
     element("td", {}, element("time", { datetime: at }, clock(at))),
   );
+}
+
+function fitnessWords({ fitness, censored, n, same_as: original }) {
+  const notes = [];
+  if (censored) notes.push(`stopped after ${plural(n, "item")}`);
+  if (original !== null) notes.push(`the child of trial ${original}`);
+  const value = censored ? `about ${percent(fitness)}` : percent(fitness);
+  return notes.length ? [value, " ", element("span", { class: "quiet" }, notes.join(", "))] : [value];
 }
 
 export function drawFailures(data) {

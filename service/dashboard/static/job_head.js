@@ -88,6 +88,7 @@ function phaseItems(job) {
 function progressSentence(data, done) {
   const { job } = data;
   const parts = [`${count(done)} of ${plural(job.trials_total, "trial")}`];
+  if (data.stopped) parts.push(`${count(data.stopped)} stopped early`);
   if (data.failed) parts.push(`${count(data.failed)} failed`);
   if (job.state === "queued") parts.push("waiting for a worker");
   else if (job.state === "cancelling") parts.push("stopping");

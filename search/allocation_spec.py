@@ -1,0 +1,34 @@
+"""How much of the search split a candidate is scored on, as a user asks for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FullAllocation(BaseModel):
+    """Every candidate is scored on every item."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["full"] = "full"
+
+
+class RacingAllocation(BaseModel):
+    """A candidate is scored block after block, and stopped once it is shown to be too weak.
+
+    `block` is the number of items scored between two decisions. A candidate stops when it is shown
+    to score below the worst of the `elite` best trials of its stage's earlier generations, by
+    default as many as `select.top_k`. `error` is the chance of stopping one that does not.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["racing"]
+    block: int = Field(default=32, ge=1, le=100_000)
+    error: float = Field(default=0.05, gt=0, lt=0.5)
+    elite: int | None = Field(default=None, ge=1, le=1000)
+
+
+Allocation = Annotated[FullAllocation | RacingAllocation, Field(discriminator="kind")]

@@ -1,0 +1,142 @@
+"""Racing: blocks, the test that stops a candidate, and its error rate."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from search.errors import SpecError
+from search.racing import Race, is_below_zero, make_race
+from search.spec import RacingAllocation, SearchSpec
+from tests.zoo_spec import zoo_spec
+
+COUNTS = {"ja": 60, "en": 30}
+WEIGHTS = {"ja": 1.0, "en": 2.0}
+
+
+def two_tasks(block: int = 16, seed: int = 3) -> Race:
+    return make_race(COUNTS, WEIGHTS, block=block, error=0.05, seed=seed)
+
+
+def in_blocks(race: Race, scores: dict[str, list[float]]) -> list[dict[str, list[float]]]:
+    return [
+        {task: [scores[task][at] for at in places] for task, places in block.places.items()}
+        for block in race.blocks
+    ]
+
+
+def draw(chances: dict[str, float], source: random.Random) -> dict[str, list[float]]:
+    return {
+        task: [float(source.random() < chances[task]) for _ in range(n)]
+        for task, n in COUNTS.items()
+    }
+
+
+def weighted(scores: dict[str, list[float]]) -> float:
+    means = {task: sum(values) / len(values) for task, values in scores.items()}
+    return sum(WEIGHTS[task] * means[task] for task in means) / sum(WEIGHTS.values())
+
+
+def test_blocks_hold_every_item_once_in_an_order_of_the_seed() -> None:
+    race = two_tasks()
+    items = [item for block in race.blocks for item in block.items]
+    assert sorted(items) == sorted((task, at) for task, n in COUNTS.items() for at in range(n))
+    assert [len(block.items) for block in race.blocks] == [16] * 5 + [10]
+    assert [block.number for block in race.blocks] == list(range(6))
+    assert two_tasks() == race
+    assert two_tasks(seed=4).blocks != race.blocks
+    # A block is a sample of all tasks, not the first items of one.
+    assert all(set(block.places) == set(COUNTS) for block in race.blocks)
+
+
+@given(st.integers(0, 2**32), st.floats(0.05, 0.95), st.floats(0.05, 0.95))
+def test_an_estimate_from_all_items_is_the_fitness(seed: int, mine: float, other: float) -> None:
+    source = random.Random(seed)
+    race = two_tasks()
+    scores = draw({"ja": mine, "en": other}, source)
+    rival = draw({"ja": other, "en": mine}, source)
+    assert race.estimate(in_blocks(race, scores), rival) == pytest.approx(weighted(scores))
+
+
+@given(st.integers(0, 2**32), st.integers(1, 6))
+def test_one_as_good_as_its_rival_is_never_lost_on_the_same_answers(seed: int, seen: int) -> None:
+    race = two_tasks()
+    scores = draw({"ja": 0.5, "en": 0.3}, random.Random(seed))
+    assert not race.is_lost(in_blocks(race, scores)[:seen], scores)
+
+
+def test_one_that_cannot_catch_up_is_lost_for_certain() -> None:
+    """Nothing right on 48 of 90 items, which the rival has all right."""
+    race = two_tasks()
+    rival = {task: [1.0] * n for task, n in COUNTS.items()}
+    none = {task: [0.0] * n for task, n in COUNTS.items()}
+    assert race.is_lost(in_blocks(race, none)[:1], rival)
+    almost = {"ja": [1.0] * 60, "en": [1.0] * 30}
+    task, at = race.blocks[0].items[0]
+    almost[task][at] = 0.0
+    assert race.is_lost(in_blocks(race, almost)[:1], rival)
+
+
+@pytest.mark.parametrize("error", [0.05, 0.2])
+def test_an_equal_candidate_is_stopped_no_more_often_than_the_error(error: float) -> None:
+    """Fitness equal to the rival's exactly, looked at after every item; 4000 random orders.
+
+    The chance that a test with this error exceeds the limit below is under 1 in 10,000.
+    """
+    source = random.Random(1)
+    runs = 4000
+    limit = error * runs + 3.8 * (error * (1 - error) * runs) ** 0.5
+    for differences in (
+        [1.0] * 30 + [-1.0] * 30 + [0.0] * 140,
+        [1.0] * 3 + [-1.0] * 3 + [0.0] * 194,
+        [0.1] * 180 + [-0.9] * 20,
+        [-0.1] * 180 + [0.9] * 20,
+        [1.0] * 100 + [-1.0] * 100,
+    ):
+        stopped = 0
+        for _ in range(runs):
+            source.shuffle(differences)
+            # Once true, it stays true: the last look but one sees all that earlier ones saw.
+            stopped += is_below_zero(differences[:-1], len(differences), error)
+        assert stopped <= limit
+
+
+@settings(max_examples=50)
+@given(st.integers(0, 2**32))
+def test_what_is_shown_once_stays_shown(seed: int) -> None:
+    source = random.Random(seed)
+    differences = [source.choice([-1.0, -1.0, 0.0, 1.0]) for _ in range(80)]
+    looks = [is_below_zero(differences[:n], 100, 0.05) for n in range(81)]
+    assert looks == sorted(looks)
+
+
+@pytest.mark.parametrize(("weaker_by", "share"), [(0.4, 0.15), (0.25, 0.35)])
+def test_a_weak_candidate_stops_early(weaker_by: float, share: float) -> None:
+    """The mean share of 256 items that it takes, against a rival with half of all right."""
+    source = random.Random(2)
+    race = make_race({"t": 256}, {"t": 1.0}, block=16, error=0.05, seed=5)
+    spent = []
+    for _ in range(200):
+        rival = {"t": [float(source.random() < 0.5) for _ in range(256)]}
+        scores = {"t": [float(source.random() < 0.5 - weaker_by) for _ in range(256)]}
+        blocks = [{"t": [scores["t"][at] for at in block.places["t"]]} for block in race.blocks]
+        spent.append(
+            next(
+                (n for n in range(1, 17) if race.is_lost(blocks[:n], rival)),
+                16,
+            )
+        )
+    assert sum(spent) / len(spent) / 16 < share
+
+
+def test_the_spec_takes_racing_and_names_what_is_wrong() -> None:
+    spec = SearchSpec.parse(zoo_spec(allocation={"kind": "racing", "block": 8}))
+    assert spec.allocation == RacingAllocation(kind="racing", block=8)
+    assert SearchSpec.from_yaml(spec.to_yaml()) == spec
+    with pytest.raises(SpecError) as caught:
+        SearchSpec.parse(zoo_spec(allocation={"kind": "racing", "block": 0, "error": 0.5}))
+    fields = {error.field for error in caught.value.errors}
+    assert fields == {"allocation.racing.block", "allocation.racing.error"}
