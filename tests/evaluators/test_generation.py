@@ -58,7 +58,8 @@ def ours(
     tokenizer: TokenizerBase = TOKENIZER,
     **limits: Any,
 ) -> list[Completion]:
-    return generate(model, prepare(items, tokenizer, GenerationSettings(tokens, stop), limits=Limits(**limits)))
+    settings = GenerationSettings(tokens, stop)
+    return generate(model, prepare(items, tokenizer, settings, limits=Limits(**limits)))
 
 
 def theirs(
