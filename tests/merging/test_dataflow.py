@@ -15,8 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM
 
-from evaluators.batches import prepare
+from evaluators.batches import Limits, prepare
 from evaluators.generation import generate
+from evaluators.shared_prefix import read_prefix
 from evaluators.task import GenerationSettings, Item
 from merging.checkpoint import check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath
@@ -156,8 +157,9 @@ def test_the_export_needs_no_code_of_ours(parents: dict[str, Path], tmp_path: Pa
     assert torch.equal(loaded.generate(TOKENS, **arguments), child.generate(TOKENS, **arguments))
 
 
+@pytest.mark.parametrize("before", ["", "1 + 1 = 2; "], ids=["alone", "shared prefix"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_completions_are_those_of_the_export(family: str, tmp_path: Path) -> None:
+def test_completions_are_those_of_the_export(family: str, before: str, tmp_path: Path) -> None:
     tokenizer = byte_tokenizer()
     size = len(tokenizer)
     folders = {
@@ -167,12 +169,16 @@ def test_completions_are_those_of_the_export(family: str, tmp_path: Path) -> Non
     recipe = recipe_of(HOPS)
     write_checkpoint(recipe, folders, tmp_path / "child")
     loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
-    items = [Item(str(n), "7 + 5 = "[: n + 1] * n, "12") for n in range(1, 6)]
-    batches = prepare(items, tokenizer, GenerationSettings(12))
+    items = [Item(str(n), before + "7 + 5 = "[: n + 1] * n, "12") for n in range(1, 6)]
+    batches = prepare(items, tokenizer, GenerationSettings(12), limits=Limits(prefix=8))
     child: Any = MergeEngine(folders).merge(recipe)
+    assert bool(batches.prefix) == bool(before)
+    if before:
+        assert read_prefix(child, batches.prefix) is not None
     completions = generate(child, batches)
     assert completions == generate(loaded, batches)
-    assert len({completion.text for completion in completions}) > 1
+    if not before:
+        assert len({completion.text for completion in completions}) > 1
     # By transformers' own loop, which neither batches nor pads here.
     for item, completion in zip(items, completions, strict=True):
         tokens = torch.tensor([tokenizer(item.prompt)["input_ids"]])
