@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from evaluators.task import Split
 
 EXACT_MATCH = "exact_match"
+TARGET_BITS_PER_CHAR = "target_bits_per_char"
+"""For tasks whose items all have a worked solution."""
 
 
 @dataclass(frozen=True)

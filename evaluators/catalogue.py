@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from evaluators import arithmetic
-from evaluators.cards import EXACT_MATCH, TaskCard
+from evaluators.cards import EXACT_MATCH, TARGET_BITS_PER_CHAR, TaskCard
 from evaluators.errors import EvaluatorError, TaskDataError, UnknownTask, UnsupportedTask
 from evaluators.jsonl import read_jsonl_task
 from evaluators.lm_eval_configs import (
@@ -28,7 +28,7 @@ from evaluators.lm_eval_configs import (
 from evaluators.math_problems import holds_math_problems, read_math_problems
 from evaluators.numbers import pairs
 from evaluators.published import PUBLISHED, load_published, published_cards
-from evaluators.task import SPLITS
+from evaluators.task import SPLITS, Task
 from evaluators.word_problems import ITEM_COUNTS
 
 JSONL = "jsonl:"
@@ -61,7 +61,7 @@ def check_task(name: str, metric: str | None, tasks_dir: Path | None) -> None:
         return
     if name in PUBLISHED:
         load_published(name, tasks_dir)
-        metrics: tuple[str, ...] = (EXACT_MATCH,)
+        metrics = PUBLISHED[name].metrics
     else:
         card = _GENERATED.get(name) or task_cards(tasks_dir).get(name)
         if card is None:
@@ -89,7 +89,7 @@ _WORD_PROBLEMS = [
         languages=(language,),
         licence="Apache-2.0",
         splits=dict(ITEM_COUNTS),
-        metrics=(EXACT_MATCH,),
+        metrics=(EXACT_MATCH, TARGET_BITS_PER_CHAR),
     )
     for language, spoken in (("ja", "Japanese"), ("en", "English"))
 ]
@@ -112,8 +112,12 @@ def _jsonl_card(path: Path) -> TaskCard:
         languages=(task.settings.language,) if task.settings.language else (),
         licence=task.settings.licence,
         splits={split: len(task.items(split)) for split in SPLITS},
-        metrics=(EXACT_MATCH,),
+        metrics=(EXACT_MATCH, TARGET_BITS_PER_CHAR) if _solved(task) else (EXACT_MATCH,),
     )
+
+
+def _solved(task: Task) -> bool:
+    return all(item.solution for split in SPLITS for item in task.items(split))
 
 
 def _lm_eval_cards(tasks_dir: Path) -> Iterable[TaskCard]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def read_gsm8k(tasks_dir: Path, *, shots: int = 0) -> JsonlTask:
         for problem in _examples(tasks_dir, shots)
     )
     problems = read_problems(tasks_dir / "gsm8k" / "test.jsonl")
-    items = {p.number: _item(p.id, p.question, p.reference, PLAIN, examples) for p in problems}
+    items = {problem.number: _solved(problem, examples) for problem in problems}
     parts = gsm8k_parts(items)
     if not parts["search"]:
         raise TaskDataError(
@@ -206,6 +206,11 @@ def _item(
 ) -> Item:
     prompt = before + prompting.template.replace("{question}", question)
     return Item(item_id, prompt, str(answer), question)
+
+
+def _solved(problem: Problem, before: str) -> Item:
+    item = _item(problem.id, problem.question, problem.reference, PLAIN, before)
+    return replace(item, solution=f" {worked(problem.solution)}")
 
 
 def _version(path: Path) -> tuple[int, int]:

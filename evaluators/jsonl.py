@@ -36,6 +36,10 @@ _TEMPLATES: dict[str | None, str] = {
 }
 
 
+# After these nothing is put before an answer.
+_OPEN = (" ", "\n", "\t", "：", "。", "、")
+
+
 @dataclass(frozen=True)
 class JsonlSettings:
     """What the TOML file beside the items says."""
@@ -124,9 +128,11 @@ def read_parts(
 
 
 def item_of(
-    entry: Mapping[str, Any], prompt: str, question: str, reference: str
+    entry: Mapping[str, Any], prompt: str, question: str, reference: str, solution: str
 ) -> tuple[Item, Split | None]:
     """An item with the entry's `id`, or a hash of the prompt, and its `split` where it has one.
+
+    `solution` is put after the prompt as a person would write it there.
 
     Raises ValueError.
     """
@@ -136,7 +142,9 @@ def item_of(
     split = entry.get("split")
     if split is not None and split not in SPLITS:
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
-    return Item(str(item_id), prompt, reference, question), split
+    if solution and not prompt.endswith(_OPEN):
+        solution = f" {solution}"
+    return Item(str(item_id), prompt, reference, question, solution), split
 
 
 def read_jsonl_settings(path: Path, defaults: JsonlSettings = _DEFAULTS) -> JsonlSettings:
@@ -184,8 +192,9 @@ def _item(entry: Mapping[str, Any], settings: JsonlSettings) -> tuple[Item, Spli
     question = ""
     if "prompt" not in entry:
         question, prompt = prompt, settings.template.replace("{question}", prompt)
-    reference = _reference(_one_of(entry, "answer", "reference"), settings.extractor)
-    return item_of(entry, prompt, question, reference)
+    answer = _one_of(entry, "answer", "reference")
+    reference = _reference(answer, settings.extractor)
+    return item_of(entry, prompt, question, reference, str(answer).strip())
 
 
 def _common_fields(entry: Mapping[str, Any]) -> Mapping[str, Any]:

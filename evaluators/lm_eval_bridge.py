@@ -1,4 +1,4 @@
-"""lm-eval's generate_until tasks, through their own documents, prompts, filters and metrics.
+"""lm-eval's tasks, through their own documents, prompts, filters and metrics.
 
 Scores equal those that lm-eval itself reports for the same model in fp32, with two differences in
 what is generated from: prompts get a chat template only where a spec asks for it, in one turn, and
@@ -19,7 +19,8 @@ from lm_eval.models.utils import normalize_gen_kwargs
 from lm_eval.tasks import TaskManager
 
 from evaluators.errors import TaskDataError, UnsupportedTask
-from evaluators.lm_eval_configs import task_file
+from evaluators.lm_eval_choices import LmEvalChoices
+from evaluators.lm_eval_configs import TEXT, task_file
 from evaluators.splits import partition
 from evaluators.task import Completion, GenerationSettings, Item, ItemScore, Split
 
@@ -79,7 +80,7 @@ class LmEvalTask:
 
 def load_lm_eval_task(
     name: str, tasks_dir: Path | None, *, metric: str | None = None
-) -> LmEvalTask:
+) -> LmEvalTask | LmEvalChoices:
     """An lm-eval task of the operator's folder, or one that lm-eval ships.
 
     Few-shot examples are those that lm-eval draws by default, so every load has the same prompts.
@@ -96,20 +97,25 @@ def load_lm_eval_task(
     except Exception as error:
         # A task file is code, and may raise anything; so may a data set that is not there.
         raise TaskDataError(f"lm_eval:{name}: {type(error).__name__}: {error}") from error
-    instances = {f"{name}-{i.doc_id:04d}": i for i in task.instances}
+    requests: dict[str, list[Instance]] = {}
+    for instance in task.instances:
+        requests.setdefault(f"{name}-{instance.doc_id:04d}", []).append(instance)
     items = {
-        item_id: Item(item_id, str(instance.args[0]), str(task.doc_to_target(instance.doc)))
-        for item_id, instance in instances.items()
+        item_id: Item(item_id, str(first.args[0]), str(task.doc_to_target(first.doc)))
+        for item_id, (first, *_) in requests.items()
     }
     parts = {
         split: tuple(items[item_id] for item_id in ids) for split, ids in partition(items).items()
     }
+    if file.kind != TEXT:
+        choices = {item_id: tuple(made) for item_id, made in requests.items()}
+        return LmEvalChoices(f"lm_eval:{name}", parts, task, choices, metric_name)
     return LmEvalTask(
         name=f"lm_eval:{name}",
         generation=_settings(name, task.instances),
         parts=parts,
         task=task,
-        instances=instances,
+        instances={item_id: made[0] for item_id, made in requests.items()},
         metric=metric_name,
         filter=filter_name,
     )

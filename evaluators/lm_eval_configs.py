@@ -17,6 +17,10 @@ import yaml
 
 from evaluators.errors import TaskDataError, UnknownTask, UnsupportedTask
 
+TEXT = "generate_until"
+KINDS = (TEXT, "multiple_choice", "loglikelihood")
+_LIKELIHOOD_METRICS = ("acc", "acc_norm", "acc_bytes")
+
 
 @dataclass(frozen=True)
 class TaskFile:
@@ -27,12 +31,24 @@ class TaskFile:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Every metric with every filter, the way lm-eval's results name them."""
+        """Every metric with every filter, the way lm-eval's results name them.
+
+        Of a task that compares likelihoods those that are one number in [0, 1] an item.
+        """
+        if self.kind != TEXT:
+            listed = self.config.get("metric_list") or _LIKELIHOOD_METRICS
+            names = [m if isinstance(m, str) else m["metric"] for m in listed]
+            return tuple(f"{name},none" for name in names if name in _LIKELIHOOD_METRICS)
         listed = self.config.get("metric_list") or [{"metric": "exact_match"}]
         filters = self.config.get("filter_list") or [{"name": "none"}]
         return tuple(
             f"{metric['metric']},{filter_['name']}" for metric in listed for filter_ in filters
         )
+
+    @property
+    def kind(self) -> str:
+        """What is asked of the model: lm-eval's `output_type`."""
+        return "Python" if "class" in self.config else self.config.get("output_type", TEXT)
 
     def metric(self, name: str | None) -> tuple[str, str]:
         """A metric and a filter by name; without a filter the first, without a name both first.
@@ -46,11 +62,13 @@ class TaskFile:
         raise UnsupportedTask(f"no metric {name!r}; there are: {', '.join(self.metrics)}")
 
     def check(self) -> None:
-        """Raises UnsupportedTask unless the task is scored by one greedily generated text."""
-        kind = self.config.get("output_type", "generate_until")
-        if "class" in self.config or kind != "generate_until":
-            kind = "Python" if "class" in self.config else kind
-            raise UnsupportedTask(f"Cuvee scores generate_until tasks only, this one is {kind}")
+        """Raises UnsupportedTask unless the task is scored by one greedily generated text, or by
+        the likelihoods of given ones."""
+        if self.kind not in KINDS:
+            raise UnsupportedTask(f"Cuvee scores {', '.join(KINDS)} tasks, this one is {self.kind}")
+        if not self.metrics:
+            known = ", ".join(_LIKELIHOOD_METRICS)
+            raise UnsupportedTask(f"none of its metrics is a number in [0, 1] an item ({known})")
         if (self.config.get("generation_kwargs") or {}).get("do_sample") is True:
             raise UnsupportedTask("Cuvee generates greedily, this task samples")
         if self.config.get("repeats", 1) != 1:

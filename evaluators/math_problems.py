@@ -108,7 +108,9 @@ def _item(entry: Mapping[str, Any], settings: JsonlSettings) -> tuple[Item, Spli
     if "id" not in entry and "unique_id" in entry:
         entry = {**entry, "id": entry["unique_id"]}
     prompt = settings.template.replace("{question}", problem)
-    return item_of(entry, prompt, problem, _reference(entry))
+    solution = entry.get("solution")
+    worked = solution.strip() if isinstance(solution, str) else ""
+    return item_of(entry, prompt, problem, _reference(entry), worked)
 
 
 def _reference(entry: Mapping[str, Any]) -> str:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from evaluators.cards import EXACT_MATCH, TaskCard
+from evaluators.cards import EXACT_MATCH, TARGET_BITS_PER_CHAR, TaskCard
 from evaluators.errors import TaskDataError
 from evaluators.gsm8k import SHOTS, read_gsm8k, read_gsm8k_mgsm, read_mgsm
 from evaluators.language import LANGUAGES
 from evaluators.perturbation import VARIANTS, read_gsm8k_perturbed
 from evaluators.task import SPLITS, Task
 
+_SOLVED = (EXACT_MATCH, TARGET_BITS_PER_CHAR)
 GSM8K_LICENCE = "MIT (GSM8K, OpenAI)"
 MGSM_LICENCE = "CC-BY-4.0 (MGSM, Google Research)"
 
@@ -33,6 +34,7 @@ class Published:
     files: tuple[str, ...]
     read: Callable[[Path], Task]
     counted: bool = True
+    metrics: tuple[str, ...] = (EXACT_MATCH,)
 
 
 def published_cards(tasks_dir: Path) -> Iterable[TaskCard]:
@@ -49,7 +51,12 @@ def published_cards(tasks_dir: Path) -> Iterable[TaskCard]:
             except TaskDataError as error:
                 summary = f"Cannot be read: {error}"
         yield TaskCard(
-            benchmark.name, summary, benchmark.languages, benchmark.licence, splits, (EXACT_MATCH,)
+            benchmark.name,
+            summary,
+            benchmark.languages,
+            benchmark.licence,
+            splits,
+            benchmark.metrics,
         )
 
 
@@ -79,6 +86,7 @@ def _benchmarks() -> Iterable[Published]:
         GSM8K_LICENCE,
         (test,),
         read_gsm8k,
+        metrics=_SOLVED,
     )
     for shots in SHOTS:
         yield Published(
@@ -88,6 +96,7 @@ def _benchmarks() -> Iterable[Published]:
             GSM8K_LICENCE,
             (test, train),
             partial(read_gsm8k, shots=shots),
+            metrics=_SOLVED,
         )
     yield Published(
         "gsm8k_perturbed",

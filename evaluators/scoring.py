@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass
+from typing import Protocol
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from evaluators.batches import prepare
 from evaluators.chat import Chat
 from evaluators.generation import generate
-from evaluators.task import Completion, Item, ItemScore, Split, Task
-
-
-@dataclass(frozen=True)
-class SplitScores:
-    """One value in [0, 1] an item, in item order, and counts of what went wrong.
-
-    An item may be counted several times: a truncated completion often has no answer either.
-    `tokens` counts generated tokens.
-    """
-
-    values: list[float]
-    truncated: int
-    no_answer: int
-    wrong_language: int
-    tokens: int
+from evaluators.likelihood_scoring import PreparedLikelihoods
+from evaluators.split_scores import SplitScores, summary
+from evaluators.task import Completion, Item, ItemScore, LikelihoodTask, Split, Task
 
 
 class PreparedTask:
@@ -77,20 +64,35 @@ class PreparedTask:
         Raises GenerationFailed when the model yields NaN.
         """
         completions = self.completions(model)
-        return summary(self.item_scores(completions), completions)
+        scores = self.item_scores(completions)
+        return summary(scores, sum(completion.tokens for completion in completions))
+
+
+class Prepared(Protocol):
+    """A split of any task, ready to be scored for one candidate after the other."""
+
+    @property
+    def items(self) -> tuple[Item, ...]: ...
+
+    def part(self, places: Sequence[int]) -> Prepared: ...
+
+    def score(self, model: PreTrainedModel) -> SplitScores: ...
+
+
+def prepared(
+    task: Task | LikelihoodTask,
+    split: Split,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    limit: int | None = None,
+    chat: Chat | None = None,
+) -> Prepared:
+    """A split of a task, its first `limit` items, for one tokenizer."""
+    if isinstance(task, LikelihoodTask):
+        return PreparedLikelihoods(task, split, tokenizer, limit=limit, chat=chat)
+    return PreparedTask(task, split, tokenizer, limit=limit, chat=chat)
 
 
 def score(model: PreTrainedModel, prepared: PreparedTask) -> list[ItemScore]:
     """Every item's score, in item order."""
     return prepared.item_scores(prepared.completions(model))
-
-
-def summary(scores: Sequence[ItemScore], completions: Sequence[Completion]) -> SplitScores:
-    """Values and counts of scored completions."""
-    return SplitScores(
-        values=[item.value for item in scores],
-        truncated=sum(item.truncated for item in scores),
-        no_answer=sum(item.no_answer for item in scores),
-        wrong_language=sum(not item.language_ok for item in scores),
-        tokens=sum(completion.tokens for completion in completions),
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 Split = Literal["search", "select", "holdout"]
 SPLITS: tuple[Split, ...] = ("search", "select", "holdout")
@@ -17,13 +17,14 @@ class Item:
 
     `id` is stable for ever: item scores of two trials are compared by it. `question` is what is
     asked, without the words around it that say how to answer; empty where a task has its prompt
-    alone.
+    alone. `solution` is a worked answer, as it would follow the prompt; empty where there is none.
     """
 
     id: str
     prompt: str
     reference: str
     question: str = ""
+    solution: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,15 @@ class Completion:
 
 
 @dataclass(frozen=True)
+class Likelihood:
+    """What a model makes of a given text: its log-likelihood in nats, and whether the model would
+    have written it greedily."""
+
+    log: float
+    greedy: bool
+
+
+@dataclass(frozen=True)
 class ItemScore:
     """What one completion is worth.
 
@@ -100,3 +110,21 @@ class Task(Protocol):
     def score(self, item: Item, completion: Completion) -> ItemScore: ...
 
     def answer(self, item: Item, completion: Completion) -> str | None: ...
+
+
+@runtime_checkable
+class LikelihoodTask(Protocol):
+    """A benchmark that asks how likely given texts are, and generates none.
+
+    `texts` are pairs of a context and a continuation, one or more an item. `judge` is pure; it gets
+    their likelihoods in the same order.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def items(self, split: Split) -> Sequence[Item]: ...
+
+    def texts(self, item: Item) -> Sequence[tuple[str, str]]: ...
+
+    def judge(self, item: Item, likelihoods: Sequence[Likelihood]) -> ItemScore: ...

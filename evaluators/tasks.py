@@ -6,14 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 from evaluators.arithmetic import Arithmetic
-from evaluators.cards import EXACT_MATCH
+from evaluators.cards import EXACT_MATCH, TARGET_BITS_PER_CHAR
 from evaluators.catalogue import JSONL, LM_EVAL, MATH, check_task
+from evaluators.errors import UnsupportedTask
 from evaluators.jsonl import read_jsonl_task
 from evaluators.math_problems import read_math_problems
 from evaluators.numbers.pairs import PAIRS
 from evaluators.numbers.task import NumberTask
 from evaluators.published import PUBLISHED, load_published
-from evaluators.task import Task
+from evaluators.target_likelihood import TargetLikelihood
+from evaluators.task import LikelihoodTask, Task
 from evaluators.word_problems import WordProblems
 
 
@@ -25,9 +27,21 @@ def load_task(
     `seed` draws the items of a generated task, and leaves those of a file alone. `metric` is one
     of the task's card; None stands for the first.
 
-    Raises UnknownTask, UnsupportedTask, TaskDataError.
+    Raises UnknownTask, UnsupportedTask (where nothing is generated, too), TaskDataError.
     """
+    task = load_any_task(name, tasks_dir, seed=seed, metric=metric)
+    if isinstance(task, LikelihoodTask):
+        raise UnsupportedTask(f"{name}: no text is generated for it, and one is needed here")
+    return task
+
+
+def load_any_task(
+    name: str, tasks_dir: Path | None = None, *, seed: int = 0, metric: str | None = None
+) -> Task | LikelihoodTask:
+    """As `load_task`, of a task that is scored by likelihoods too."""
     check_task(name, metric, tasks_dir)
+    if metric == TARGET_BITS_PER_CHAR:
+        return TargetLikelihood(load_task(name, tasks_dir, seed=seed))
     if name in _GENERATED:
         return _GENERATED[name](seed)
     if name in PAIRS:

@@ -191,6 +191,7 @@ def _items(language: Language, seed: int, split: Split) -> tuple[Item, ...]:
                 prompt=told.prompt,
                 reference=str(numbers.values()[-1]),
                 question=told.question,
+                solution=told.solution,
             )
         )
     return tuple(items)

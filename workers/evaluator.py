@@ -10,9 +10,10 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from evaluators.chat import Chat, read_chat
 from evaluators.errors import TaskDataError
-from evaluators.scoring import PreparedTask, SplitScores
+from evaluators.scoring import Prepared, prepared
+from evaluators.split_scores import SplitScores
 from evaluators.task import Split
-from evaluators.tasks import load_task
+from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
@@ -33,7 +34,7 @@ class Evaluator:
             context.models, device=context.device, statistics=context.statistics
         )
         self._tasks = {
-            name: load_task(name, context.tasks_dir, metric=metric)
+            name: load_any_task(name, context.tasks_dir, metric=metric)
             for name, metric in context.tasks.items()
         }
         self._preparing = Preparing(
@@ -45,8 +46,8 @@ class Evaluator:
         )
         self._tokenizers: dict[Path, Any] = {}
         self._chats: dict[Path, Chat] = {}
-        self._prepared: dict[tuple[str, Split, Path], PreparedTask] = {}
-        self._parts: dict[tuple[PreparedTask, tuple[int, ...]], PreparedTask] = {}
+        self._prepared: dict[tuple[str, Split, Path], Prepared] = {}
+        self._parts: dict[tuple[Prepared, tuple[int, ...]], Prepared] = {}
         self._built: tuple[str, PreTrainedModel] | None = None
 
     def evaluate(self, work: Evaluate, worker: str) -> Result:
@@ -94,7 +95,7 @@ class Evaluator:
             self._built = digest, self._engine.merge(recipe, self._preparing.measured(recipe))
         return self._built[1]
 
-    def _part(self, name: str, work: Evaluate, folder: Path) -> PreparedTask:
+    def _part(self, name: str, work: Evaluate, folder: Path) -> Prepared:
         whole = self._prepare(name, work.split, folder)
         if work.places is None:
             return whole
@@ -103,17 +104,17 @@ class Evaluator:
             self._parts[key] = whole.part(work.places[name])
         return self._parts[key]
 
-    def _prepare(self, name: str, split: Split, folder: Path) -> PreparedTask:
+    def _prepare(self, name: str, split: Split, folder: Path) -> Prepared:
         """The task in the tokens of the tokenizer in `folder`."""
         key = name, split, folder
         if key not in self._prepared:
             tokenizer = self._tokenizer_in(folder)
             limit = self._context.search_items if split == "search" else None
             chat = self._chat_of(name)
-            prepared = PreparedTask(self._tasks[name], split, tokenizer, limit=limit, chat=chat)
-            if not prepared.items:
+            task = prepared(self._tasks[name], split, tokenizer, limit=limit, chat=chat)
+            if not task.items:
                 raise TaskDataError(f"task {name!r} has no item in its {split} split")
-            self._prepared[key] = prepared
+            self._prepared[key] = task
         return self._prepared[key]
 
     def _chat_of(self, name: str) -> Chat | None:

@@ -31,6 +31,10 @@ def tasks_dir(tmp_path: Path) -> Path:
     (tmp_path / "broken.jsonl").write_text("{\n")
     (tmp_path / "shout.yaml").write_text(GENERATE + "process_docs: !function evil.run\n")
     (tmp_path / "choice.yaml").write_text("task: pick\noutput_type: multiple_choice\n")
+    (tmp_path / "roll.yaml").write_text("task: roll\noutput_type: loglikelihood_rolling\n")
+    (tmp_path / "brier.yaml").write_text(
+        "task: brier\noutput_type: multiple_choice\nmetric_list: [{metric: brier_score}]\n"
+    )
     (tmp_path / "whole.yaml").write_text("include: shout.yaml\ntask: whisper\nrepeats: 2\n")
     (tmp_path / "loop.yaml").write_text("task: loop\ninclude: loop.yaml\n")
     return tmp_path
@@ -43,6 +47,7 @@ def test_cards(tasks_dir: Path) -> None:
         "math:algebra",
         "jsonl:broken",
         "jsonl:sums",
+        "lm_eval:pick",
         "lm_eval:loop",
         "lm_eval:shout",
     ]
@@ -69,6 +74,9 @@ def test_cards(tasks_dir: Path) -> None:
         ("lm_eval:shout", "exact_match"),
         ("lm_eval:shout", "exact_match,none"),
         ("lm_eval:gsm8k", "exact_match,flexible-extract"),
+        ("lm_eval:pick", "acc_norm"),
+        ("lm_eval:hellaswag", None),
+        ("word_problems_en", "target_bits_per_char"),
     ],
 )
 def test_what_can_be_searched_on(tasks_dir: Path, name: str, metric: str | None) -> None:
@@ -86,9 +94,10 @@ def test_what_can_be_searched_on(tasks_dir: Path, name: str, metric: str | None)
         ("zzz", None, UnknownTask, "There are: word_problems_ja, word_problems_en, "),
         ("word_problems_ja", "bleu", UnsupportedTask, "no metric 'bleu'; there are: exact_match"),
         ("lm_eval:gsm8k", "bleu", UnsupportedTask, "exact_match,strict-match"),
-        ("lm_eval:pick", None, UnsupportedTask, "generate_until tasks only"),
+        ("lm_eval:roll", None, UnsupportedTask, "this one is loglikelihood_rolling"),
+        ("lm_eval:brier", None, UnsupportedTask, "none of its metrics is a number in [0, 1]"),
+        ("lm_eval:pick", "brier_score", UnsupportedTask, "there are: acc,none, acc_norm,none"),
         ("lm_eval:whisper", None, UnsupportedTask, "repeats"),
-        ("lm_eval:hellaswag", None, UnsupportedTask, "multiple_choice"),
         ("lm_eval:loop", None, TaskDataError, "includes itself"),
         ("jsonl:broken", None, TaskDataError, "broken.jsonl:1"),
         ("math:broken", None, UnknownTask, "jsonl:broken"),

@@ -14,6 +14,7 @@ from evaluators.batches import prepare
 from evaluators.chat import Chat, chosen, read_chat, template_digest
 from evaluators.errors import NoChatTemplate
 from evaluators.generation import generate
+from evaluators.scoring import PreparedTask
 from evaluators.task import GenerationSettings, Item
 from search.baselines import parent_recipe
 from tests.tiny import CHAT_TEMPLATE, CHAT_WORDS, WORDS, write_llama
@@ -138,6 +139,7 @@ def test_the_evaluator_asks_in_the_chat(tmp_path: Path) -> None:
         recipe = parent_recipe("m").model_dump_json(exclude_none=True)
         scores = evaluator.evaluate(Evaluate("1", context, recipe, "search", 60.0), "here").scores
         prepared = evaluator._prepare(name, "search", folder)
+        assert isinstance(prepared, PreparedTask)
         tokens.append({prompt for batch in prepared._batches.batches for prompt in batch.prompts})
         assert len(scores[name].values) == 10
     user, model = len(WORDS), len(WORDS) + 1

@@ -68,7 +68,9 @@ def test_fields_and_settings(tmp_path: Path) -> None:
     task = read_jsonl_task(path)
     (japanese,) = task.items("search")
     (plain,) = task.items("holdout")
-    assert japanese == Item("7", "問題：りんごは？\n解答：", "1234", "りんごは？")
+    assert japanese == Item(
+        "7", "問題：りんごは？\n解答：", "1234", "りんごは？", "3個\n#### 1,234"
+    )
     assert (plain.prompt, plain.reference) == ("1+1=", "2")
     assert task.generation.max_new_tokens == 9
     assert task.generation.stop == ("\n",)

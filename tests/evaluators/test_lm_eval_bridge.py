@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from lm_eval.tasks import TaskManager
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from evaluators.errors import TaskDataError, UnsupportedTask
+from evaluators.likelihood_scoring import PreparedLikelihoods
+from evaluators.lm_eval_choices import LmEvalChoices
 from evaluators.scoring import PreparedTask
 from evaluators.task import SPLITS, Completion
-from evaluators.tasks import load_task
+from evaluators.tasks import load_any_task, load_task
 from tests.evaluators.shared_data import shared_data
 
 pytestmark = [
@@ -112,6 +115,72 @@ def test_scores_equal_lm_eval(tasks_dir: Path, smollm2: tuple[Any, Any]) -> None
         assert {value for value, _ in found.values()} == {0.0, 1.0}
         mean = sum(value for value, _ in found.values()) / ITEMS
         assert mean == pytest.approx(results["results"]["gsm8k_local"][metric])
+
+
+CHOICES = """\
+task: pick
+dataset_path: json
+dataset_kwargs:
+  data_files: {{validation: {data}/validation.jsonl, test: {data}/test.jsonl}}
+  cache_dir: {data}/cache
+test_split: test
+fewshot_split: validation
+num_fewshot: 3
+fewshot_config:
+  sampler: first_n
+output_type: multiple_choice
+doc_to_text: "Question: {{{{question}}}}\\nAnswer:"
+doc_to_choice: "{{{{choices}}}}"
+doc_to_target: answer
+metric_list: [{{metric: acc}}, {{metric: acc_norm}}]
+"""
+QUESTIONS = [
+    ("What is 2 + 3?", ["five apples", "5", "6"], 1),
+    ("What is 10 - 4?", ["6", "7", "four"], 0),
+    ("Which of these is a prime number?", ["4", "9", "13 is one"], 2),
+    ("What is half of 8?", ["4", "16", "eight and a half"], 0),
+    ("What is 7 times 6?", ["13", "42", "fifty-two"], 1),
+    ("How many sides has a triangle?", ["three", "four", "two or three"], 0),
+    ("How many days has a week?", ["six", "seven", "twelve"], 1),
+    ("What is 1 + 1?", ["11", "two", "one"], 1),
+]
+
+
+def test_choices_score_as_in_lm_eval(smollm2: tuple[Any, Any], tmp_path: Path) -> None:
+    model, tokenizer = smollm2
+    lines = [
+        json.dumps({"question": question, "choices": choices, "answer": answer})
+        for question, choices, answer in QUESTIONS
+    ]
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "validation.jsonl").write_text("\n".join(lines[:3]))
+    (data / "test.jsonl").write_text("\n".join(lines))
+    folder = tmp_path / "tasks"
+    folder.mkdir()
+    (folder / "pick.yaml").write_text(CHOICES.format(data=data))
+    results = simple_evaluate(
+        model=HFLM(pretrained=model, tokenizer=tokenizer, batch_size=4, device="cpu"),
+        tasks=["pick"],
+        task_manager=TaskManager(include_path=str(folder), include_defaults=False),
+        bootstrap_iters=0,
+    )
+    means = []
+    for metric in ("acc", "acc_norm"):
+        task = load_any_task("lm_eval:pick", folder, metric=metric)
+        assert isinstance(task, LmEvalChoices)
+        ready = [PreparedLikelihoods(task, split, tokenizer) for split in SPLITS]
+        assert any(part._pairs.prefix for part in ready)
+        found = {
+            item.id: score.value
+            for part in ready
+            for item, score in zip(part.items, part.item_scores(model), strict=True)
+        }
+        samples = results["samples"]["pick"]
+        assert found == {f"pick-{sample['doc_id']:04d}": sample[metric] for sample in samples}
+        means.append(sum(found.values()) / len(QUESTIONS))
+        assert means[-1] == pytest.approx(results["results"]["pick"][f"{metric},none"])
+    assert all(0 < mean < 1 for mean in means)
 
 
 def test_loads_agree_and_splits_are_disjoint(tasks_dir: Path) -> None:

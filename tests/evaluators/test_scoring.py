@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from evaluators.scoring import PreparedTask, SplitScores, score, summary
+from evaluators.scoring import PreparedTask, score
+from evaluators.split_scores import SplitScores, summary
 from evaluators.task import Completion, ItemScore
 from evaluators.tasks import load_task
 from tests.evaluators.byte_model import byte_llama, byte_tokenizer
@@ -22,7 +23,7 @@ def test_scores_come_in_item_order() -> None:
         for item, completion in zip(few.items, completions, strict=True)
     ]
     scores = few.score(model)
-    assert scores == summary(few.item_scores(completions), completions)
+    assert scores == summary(few.item_scores(completions), sum(one.tokens for one in completions))
     assert len(scores.values) == 10
     assert scores.tokens == sum(c.tokens for c in completions)
     assert few.score(model) == scores
@@ -32,7 +33,9 @@ def test_summary_counts() -> None:
     good = ItemScore(1.0, correct=True, language_ok=True, truncated=False, no_answer=False)
     bad = ItemScore(0.0, correct=True, language_ok=False, truncated=True, no_answer=True)
     completions = [Completion("5", False, 2), Completion("", True, 7)]
-    assert summary([good, bad], completions) == SplitScores([1.0, 0.0], 1, 1, 1, 9)
+    assert summary([good, bad], sum(one.tokens for one in completions)) == SplitScores(
+        [1.0, 0.0], 1, 1, 1, 9
+    )
 
 
 def test_a_task_of_one_item(tmp_path: Path) -> None:

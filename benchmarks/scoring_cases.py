@@ -1,0 +1,106 @@
+"""What the scoring benchmark asks: a model, and a task made of lm-eval's own or of the zoo's."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.parents import parents
+from evaluators.lm_eval_bridge import LmEvalTask, load_lm_eval_task
+from evaluators.word_problems import WordProblems
+
+_NAME = "scoring"
+_GSM8K = """\
+include: {shipped}
+task: {name}
+dataset_path: json
+dataset_name: null
+dataset_kwargs:
+  data_files: {{train: {folder}/train.jsonl, test: {folder}/test.jsonl}}
+  cache_dir: {folder}/cache
+num_fewshot: 5
+fewshot_config:
+  sampler: first_n
+"""
+_WORD_PROBLEMS = """\
+task: {name}
+dataset_path: json
+dataset_kwargs:
+  data_files: {{test: {folder}/test.jsonl}}
+  cache_dir: {folder}/cache
+test_split: test
+output_type: generate_until
+doc_to_text: "{{{{prompt}}}}"
+doc_to_target: "{{{{reference}}}}"
+target_delimiter: ""
+generation_kwargs:
+  until: {stop}
+  do_sample: false
+  max_gen_toks: {tokens}
+filter_list:
+  - name: last-number
+    filter:
+      - function: regex
+        regex_pattern: "(-?[0-9]+)"
+        group_select: -1
+      - function: take_first
+metric_list:
+  - metric: exact_match
+    aggregation: mean
+    higher_is_better: true
+"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """`model` finds a model's folder, given the project's; `write` puts a task of so many items
+    into a folder, as a YAML file of lm-eval beside its data."""
+
+    model: Callable[[Path], Path]
+    write: Callable[[Path, int], str]
+
+
+def make_task(case: Case, folder: Path, count: int) -> LmEvalTask:
+    """The case's task, as lm-eval has it."""
+    (folder / f"{_NAME}.yaml").write_text(case.write(folder, count), encoding="utf-8")
+    task = load_lm_eval_task(_NAME, folder)
+    assert isinstance(task, LmEvalTask)
+    return task
+
+
+def _gsm8k(folder: Path, count: int) -> str:
+    data = Path(os.environ.get("CUVEE_SHARED_DATA", "")) / "gsm8k"
+    if not data.is_dir():
+        raise SystemExit("GSM8K is missing: set CUVEE_SHARED_DATA to a folder with gsm8k/*.jsonl")
+    for name, lines in (("train", 5), ("test", count)):
+        text = (data / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[:lines]
+        (folder / f"{name}.jsonl").write_text("\n".join(text), encoding="utf-8")
+    spec = importlib.util.find_spec("lm_eval")
+    assert spec is not None
+    assert spec.origin is not None
+    shipped = Path(spec.origin).parent / "tasks" / "gsm8k" / "gsm8k.yaml"
+    return _GSM8K.format(shipped=shipped, name=_NAME, folder=folder)
+
+
+def _word_problems(folder: Path, count: int) -> str:
+    task = WordProblems("ja", 0)
+    items = task.items("holdout")[:count]
+    lines = [json.dumps({"prompt": item.prompt, "reference": item.reference}) for item in items]
+    (folder / "test.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    settings = task.generation
+    return _WORD_PROBLEMS.format(
+        name=_NAME,
+        folder=folder,
+        stop=json.dumps(settings.stop, ensure_ascii=False),
+        tokens=settings.max_new_tokens,
+    )
+
+
+CASES = {
+    "gsm8k_5_shot_135m": Case(lambda root: parents(root / ".bench/parents")["base"], _gsm8k),
+    "word_problems_zoo": Case(lambda root: root / "zoo" / "ja", _word_problems),
+}

@@ -1,0 +1,34 @@
+"""What scoring a split of a task comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluators.task import ItemScore
+
+
+@dataclass(frozen=True)
+class SplitScores:
+    """One value in [0, 1] an item, in item order, and counts of what went wrong.
+
+    An item may be counted several times: a truncated completion often has no answer either.
+    `tokens` counts generated tokens.
+    """
+
+    values: list[float]
+    truncated: int
+    no_answer: int
+    wrong_language: int
+    tokens: int
+
+
+def summary(scores: Sequence[ItemScore], tokens: int) -> SplitScores:
+    """Values and counts of scored items, for which so many tokens were generated."""
+    return SplitScores(
+        values=[item.value for item in scores],
+        truncated=sum(item.truncated for item in scores),
+        no_answer=sum(item.no_answer for item in scores),
+        wrong_language=sum(not item.language_ok for item in scores),
+        tokens=tokens,
+    )
