@@ -86,7 +86,7 @@ def test_a_greedy_text_is_said_to_be_one() -> None:
     before = EXAMPLES.strip()
     prompt = TOKENIZER(before, return_tensors="pt")
     output = model.generate(**prompt, max_new_tokens=5, do_sample=False, eos_token_id=None)
-    text = TOKENIZER.decode(output[0, len(before) :])
+    text = str(TOKENIZER.decode(output[0, len(before) :]))
     pairs = prepare_pairs([(before, text), (before, text[:-1] + "#")], TOKENIZER)
     first, second = log_likelihoods(model, pairs)
     assert first is not None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from evaluators.scoring import PreparedTask, score
 from evaluators.split_scores import SplitScores, summary
-from evaluators.task import Completion, ItemScore
+from evaluators.task import ItemScore
 from evaluators.tasks import load_task
 from tests.evaluators.byte_model import byte_llama, byte_tokenizer
 
@@ -32,10 +32,7 @@ def test_scores_come_in_item_order() -> None:
 def test_summary_counts() -> None:
     good = ItemScore(1.0, correct=True, language_ok=True, truncated=False, no_answer=False)
     bad = ItemScore(0.0, correct=True, language_ok=False, truncated=True, no_answer=True)
-    completions = [Completion("5", False, 2), Completion("", True, 7)]
-    assert summary([good, bad], sum(one.tokens for one in completions)) == SplitScores(
-        [1.0, 0.0], 1, 1, 1, 9
-    )
+    assert summary([good, bad], tokens=9) == SplitScores([1.0, 0.0], 1, 1, 1, 9)
 
 
 def test_a_task_of_one_item(tmp_path: Path) -> None:
