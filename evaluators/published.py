@@ -60,6 +60,17 @@ def published_cards(tasks_dir: Path) -> Iterable[TaskCard]:
         )
 
 
+def overlap(names: Iterable[str]) -> tuple[str, str] | None:
+    """Two benchmarks of which one searches on items that the other holds out; None without such.
+
+    MGSM by itself is cut in three, and all of it is held out wherever GSM8K is searched on.
+    """
+    listed = list(names)
+    whole = [name for name in listed if name in PUBLISHED and name.startswith("gsm8k")]
+    parts = [name for name in listed if name in PUBLISHED and name.startswith("mgsm")]
+    return (parts[0], whole[0]) if parts and whole else None
+
+
 def load_published(name: str, tasks_dir: Path | None) -> Task:
     """A benchmark's task.
 

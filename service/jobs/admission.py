@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from evaluators.catalogue import check_task
 from evaluators.errors import EvaluatorError
+from evaluators.published import overlap
 from merging.checkpoint import CheckpointInfo, content_digest
 from merging.checks import check_recipe
 from merging.errors import RecipeError
@@ -59,6 +60,11 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
             check_task(entry.task, entry.metric, settings.tasks_dir)
         except EvaluatorError as error:
             errors.append(FieldError(f"tasks.{index}.task", str(error)))
+    names = [entry.task for entry in spec.tasks]
+    if both := overlap(names):
+        searched, held = both
+        message = f"{searched!r} would search on problems that {held!r} holds out; take one of them"
+        errors.append(FieldError(f"tasks.{names.index(searched)}.task", message))
     for index, stage in enumerate(spec.stages):
         named = (
             calibration_tasks(stage.space) if isinstance(stage.space, ParameterSpaceSpec) else {}

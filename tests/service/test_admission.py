@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.controller.context import make_ready
@@ -140,6 +142,26 @@ def test_a_body_that_is_not_utf8_is_refused(api: TestClient) -> None:
     answer = api.post("/v1/jobs", content=b"\xff\xfe")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["field"] == "body"
+
+
+def test_one_task_on_the_holdout_of_another_is_refused(
+    app: FastAPI, api: TestClient, spec: Spec, tmp_path: Path
+) -> None:
+    tasks = tmp_path / "tasks"
+    (tasks / "gsm8k").mkdir(parents=True)
+    (tasks / "mgsm").mkdir()
+    line = json.dumps({"question": "2 + 3?", "answer": "It is 5.\n#### 5"})
+    (tasks / "gsm8k" / "test.jsonl").write_text("\n".join([line] * 260))
+    (tasks / "mgsm" / "mgsm_de.tsv").write_text("2 + 3?\t5\n" * 250)
+    app.state.settings.tasks_dir = tasks
+    spec["tasks"] = [{"task": "mgsm_de"}, {"task": "gsm8k", "weight": 2}]
+    answer = api.post("/v1/jobs", json=spec)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "tasks.0.task"
+    assert "'mgsm_de' would search on problems that 'gsm8k' holds out" in error["message"]
+    spec["tasks"] = [{"task": "gsm8k"}]
+    assert api.post("/v1/jobs", json=spec).status_code == 201
 
 
 def _in_chats(spec: Spec, base: str, left: str, right: str, chat: object) -> None:
