@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=300, help="trials a search (%(default)s)")
     parser.add_argument("--block", type=int, default=32, help="items a block (%(default)s)")
     parser.add_argument("--error", type=float, default=0.05, help="of stopping (%(default)s)")
-    parser.add_argument("--elite", type=int, help="default: the finalists' number")
+    parser.add_argument("--elite", type=int, default=1, help="trials to beat (%(default)s)")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()

@@ -30,8 +30,8 @@ from evaluators.lm_eval_bridge import LmEvalTask
 from evaluators.task import SPLITS, Completion, GenerationSettings, Item
 
 ROOT = Path(__file__).parent.parent
-BATCH_SIZES = (8, 16, 32)
-TRIED_ITEMS = 32
+BATCH_SIZES = (4, 8, 16)
+TRIED_ITEMS = 16
 """On these the peers' batch sizes are tried."""
 NEAR_TIE = 1e-4
 

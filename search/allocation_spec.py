@@ -19,8 +19,8 @@ class RacingAllocation(BaseModel):
     """A candidate is scored block after block, and stopped once it is shown to be too weak.
 
     `block` is the number of items scored between two decisions. A candidate stops when it is shown
-    to score below the worst of the `elite` best trials of its stage's earlier generations, by
-    default as many as `select.top_k`. `error` is the chance of stopping one that does not.
+    to score below the worst of the `elite` best trials of its stage's earlier generations. `error`
+    is the chance of stopping one that does not.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -28,7 +28,7 @@ class RacingAllocation(BaseModel):
     kind: Literal["racing"]
     block: int = Field(default=32, ge=1, le=100_000)
     error: float = Field(default=0.05, gt=0, lt=0.5)
-    elite: int | None = Field(default=None, ge=1, le=1000)
+    elite: int = Field(default=1, ge=1, le=1000)
 
 
 Allocation = Annotated[FullAllocation | RacingAllocation, Field(discriminator="kind")]

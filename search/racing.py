@@ -1,11 +1,17 @@
 """Racing: items are scored block by block, and candidates that cannot win are scored no further.
 
-A candidate is compared with a rival that has been scored on every item, by the differences of
-their scores on the same items. All N items lie in one random order, so that those scored so far are
-a sample without replacement. The test is that of Waudby-Smith and Ramdas, "Estimating means of
-bounded random variables by betting" (arXiv 2010.09686), section 5: under the null hypothesis that
-the mean of all N differences is at least 0, the next difference has, given those before it, a
-mean of at least -sum / left. Whoever bets against that can expect no gain, so the capital
+A candidate has to reach the fitness of a rival. It is compared item by item, not with the rival's
+own scores, which are right or wrong by chance as its own are, but with the mean scores best_i of
+several of the best trials: how hard an item is cancels, and their chance does not come on top of
+the candidate's. What is then tested is the mean of the differences
+
+    x_i = share_i (score_i - best_i) - (rival's fitness - mean fitness of the best)
+
+All N items lie in one random order, so that those scored so far are a sample without replacement.
+The test is that of Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
+betting" (arXiv 2010.09686), section 5: under the null hypothesis that the mean of all N differences
+is at least 0, the next difference has, given those before it, a mean of at least -sum / left.
+Whoever bets against that can expect no gain, so the capital
 
     K_t = product over i <= t of (1 - stake_i (x_i - mean_i)),   stake_i known before x_i,
 
@@ -26,8 +32,13 @@ from functools import cached_property
 
 from search.samplers.seeding import generator
 
-STAKES = (1.0, 0.5, 0.25, 0.125, 0.0625)
-"""Of capital, for a difference that is larger than expected by the whole range of a score."""
+STAKES = (0.8, 0.4, 0.2)
+"""Of capital, for a difference that is larger than expected by the whole range of a score.
+
+The best stake is the mean difference by its variance. These suit the differences of 5 to 20 points
+that a few hundred items can show; each further one would cost the others a share of the capital."""
+PEERS = 10
+"""So many of the best trials make the mean scores that a candidate's are compared with."""
 
 # No bet can lose everything: a capital of 0 would never recover.
 _CAUTION = 0.99
@@ -38,6 +49,29 @@ _ORDER = -1 % 2**32
 
 Scores = Mapping[str, Sequence[float]]
 """Item scores in [0, 1] by task."""
+
+
+@dataclass(frozen=True)
+class Rival:
+    """What a candidate has to reach: `fitness`, in [0, 1].
+
+    `scores` are mean scores of the best trials on all items, in the order of the tasks.
+    """
+
+    scores: Scores
+    fitness: float
+
+
+def make_rival(best: Sequence[Scores], fitness: float) -> Rival:
+    """The rival of a fitness, given the scores of the best trials on all items."""
+    means = {
+        task: [
+            math.fsum(values) / len(best)
+            for values in zip(*(one[task] for one in best), strict=True)
+        ]
+        for task in best[0]
+    }
+    return Rival(means, fitness)
 
 
 @dataclass(frozen=True)
@@ -67,43 +101,52 @@ class Race:
         """The number of all items, N."""
         return sum(len(block.items) for block in self.blocks)
 
-    def is_lost(self, scored: Sequence[Scores], rival: Scores) -> bool:
+    def is_lost(self, scored: Sequence[Scores], rival: Rival) -> bool:
         """Whether a candidate scored on the first blocks is shown to stay below its rival.
 
-        `scored` are the candidate's scores on block 0, 1, ..., in the order of their places,
-        `rival` those on all items, in the order of the tasks.
+        `scored` are the candidate's scores on block 0, 1, ..., in the order of their places.
         """
+        ahead = self._ahead(rival)
         differences = self._differences(scored, rival)
-        reach = sum(differences)
-        for block in self.blocks[len(scored) :]:
-            reach += sum(self.shares[task] * (1 - rival[task][at]) for task, at in block.items)
-        if reach < -_ROUNDING:
+        highest = [
+            self._difference(task, at, 1.0, rival) - ahead
+            for block in self.blocks[len(scored) :]
+            for task, at in block.items
+        ]
+        if math.fsum(differences) + math.fsum(highest) < -_ROUNDING:
             return True
-        scale = max(self.shares.values())
+        scale = max(self.shares.values()) + abs(ahead)
         return is_below_zero([x / scale for x in differences], self.items, self.error)
 
-    def estimate(self, scored: Sequence[Scores], rival: Scores) -> float:
+    def estimate(self, scored: Sequence[Scores], rival: Rival) -> float:
         """The candidate's fitness on all items: the rival's, plus the mean weighted difference.
 
-        That cancels what the items scored so far have in common for both. In [0, 1].
+        That cancels how hard the items scored so far are. In [0, 1].
         """
         differences = self._differences(scored, rival)
-        whole = math.fsum(
-            self.shares[task] * rival[task][at] for block in self.blocks for task, at in block.items
-        )
-        found = whole / self.items + math.fsum(differences) / len(differences)
+        found = rival.fitness + math.fsum(differences) / len(differences)
         return min(1.0, max(0.0, found))
 
-    def _differences(self, scored: Sequence[Scores], rival: Scores) -> list[float]:
-        """Weighted so that their mean over all items is the difference in fitness."""
+    def _differences(self, scored: Sequence[Scores], rival: Rival) -> list[float]:
+        """Such that their mean over all items is the candidate's fitness less the rival's."""
+        ahead = self._ahead(rival)
         found = []
         for block, scores in zip(self.blocks, scored, strict=False):
             following = {task: iter(values) for task, values in scores.items()}
             found += [
-                self.shares[task] * (next(following[task]) - rival[task][at])
+                self._difference(task, at, next(following[task]), rival) - ahead
                 for task, at in block.items
             ]
         return found
+
+    def _difference(self, task: str, at: int, score: float, rival: Rival) -> float:
+        return self.shares[task] * (score - rival.scores[task][at])
+
+    def _ahead(self, rival: Rival) -> float:
+        """How far the rival's fitness is above the mean fitness of the best."""
+        items = [item for block in self.blocks for item in block.items]
+        mean = math.fsum(self.shares[task] * rival.scores[task][at] for task, at in items)
+        return rival.fitness - mean / self.items
 
 
 def make_race(

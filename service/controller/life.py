@@ -21,7 +21,7 @@ from merging.recipe import Recipe
 from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
-from search.racing import Block, Race, make_race
+from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
 from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
@@ -67,6 +67,7 @@ class Life:
         self._shapes = shapes
         self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
+        self._rivals: dict[tuple[str, int], Rival | None] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
@@ -125,9 +126,9 @@ class Life:
         race = self._race
         scored = [*self._blocks.get(trial.number, []), result]
         values = [{task: part.values for task, part in one.scores.items()} for one in scored]
-        rival = self._rival(trial)
+        rival = self._rival(trial.stage, trial.generation)
         whole = len(scored) == len(race.blocks)
-        lost = not whole and rival is not None and race.is_lost(values, rival.values())
+        lost = not whole and rival is not None and race.is_lost(values, rival)
         recorded = None
         value: float | None
         with self._database.transaction() as session:
@@ -138,7 +139,7 @@ class Life:
                 subject = Subject.trial(trial.number)
                 recorded = evaluations.record(session, self._job_id, subject, "search", joined)
                 if lost and rival is not None:
-                    value = race.estimate(values, rival.values())
+                    value = race.estimate(values, rival)
                 else:
                     value = self._fitness(recorded)
                 self._finish(session, trial, recorded, value, stopped=lost)
@@ -293,20 +294,27 @@ class Life:
                 )
         raise NoChild("no parent could be scored; the reasons are in the evaluations")
 
-    def _rival(self, trial: Trial) -> Recorded | None:
-        """The worst of the elite of the stage before the trial's generation, once there is one."""
+    def _rival(self, stage: str, generation: int) -> Rival | None:
+        """The worst of the elite of the stage before the generation, once there is one."""
+        if (stage, generation) not in self._rivals:
+            self._rivals[stage, generation] = self._make_rival(stage, generation)
+        return self._rivals[stage, generation]
+
+    def _make_rival(self, stage: str, generation: int) -> Rival | None:
         settings = self._spec.allocation
         assert isinstance(settings, RacingAllocation)
-        size = settings.elite or self._spec.select.top_k
         earlier = (
             one
             for one in self._scored_whole()
-            if one.stage == trial.stage and one.generation < trial.generation
+            if one.stage == stage and one.generation < generation
         )
-        elite = finalists(earlier, size)
-        if len(elite) < size:
+        best = finalists(earlier, max(settings.elite, PEERS))
+        if len(best) < settings.elite:
             return None
-        return self._recorded[Subject.trial(elite[-1]), "search"]
+        reached = self._trials[best[settings.elite - 1]].fitness
+        assert reached is not None
+        scores = [self._recorded[Subject.trial(number), "search"].values() for number in best]
+        return make_rival(scores[:PEERS], reached)
 
     def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
         mine = [trial for trial in self._trials.values() if trial.stage == stage.name]

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from search.racing import make_race
+from search.racing import PEERS, make_race, make_rival
 from service.client import Client
 from service.jobs.schemas import JobDetail
 from tests.running import RunningService, wait_for_end, wait_for_trials
@@ -114,11 +114,11 @@ def test_every_stop_follows_from_the_recorded_blocks(
             for one in log
             if one["generation"] < trial["generation"] and one["state"] == "finished"
         ]
-        elite = sorted(earlier, key=lambda one: (-one["fitness"], one["number"]))[:3]
-        if len(elite) < 3:
+        best = sorted(earlier, key=lambda one: (-one["fitness"], one["number"]))[:PEERS]
+        if len(best) < 3:
             assert trial["state"] == "finished"
             continue
-        rival = elite[-1]["items"]
+        rival = make_rival([one["items"] for one in best], best[2]["fitness"])
         count = trial["n"] // 8
         places = sorted(at for block in race.blocks[:count] for _, at in block.items)
         at_place = dict(zip(places, trial["items"]["word_problems_ja"], strict=True))

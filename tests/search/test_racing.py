@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from search.errors import SpecError
-from search.racing import Race, is_below_zero, make_race
+from search.racing import Race, Rival, is_below_zero, make_race, make_rival
 from search.spec import RacingAllocation, SearchSpec
 from tests.zoo_spec import zoo_spec
 
@@ -40,6 +40,11 @@ def weighted(scores: dict[str, list[float]]) -> float:
     return sum(WEIGHTS[task] * means[task] for task in means) / sum(WEIGHTS.values())
 
 
+def alone(scores: dict[str, list[float]]) -> Rival:
+    """A rival that is the only one of its kind."""
+    return make_rival([scores], weighted(scores))
+
+
 def test_blocks_hold_every_item_once_in_an_order_of_the_seed() -> None:
     race = two_tasks()
     items = [item for block in race.blocks for item in block.items]
@@ -57,21 +62,36 @@ def test_an_estimate_from_all_items_is_the_fitness(seed: int, mine: float, other
     source = random.Random(seed)
     race = two_tasks()
     scores = draw({"ja": mine, "en": other}, source)
-    rival = draw({"ja": other, "en": mine}, source)
+    best = [draw({"ja": other, "en": mine}, source) for _ in range(3)]
+    rival = make_rival(best, fitness=source.random())
     assert race.estimate(in_blocks(race, scores), rival) == pytest.approx(weighted(scores))
+    # From all items the answer is certain.
+    lost = race.is_lost(in_blocks(race, scores), rival)
+    assert lost == (weighted(scores) < rival.fitness)
 
 
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_one_as_good_as_its_rival_is_never_lost_on_the_same_answers(seed: int, seen: int) -> None:
     race = two_tasks()
     scores = draw({"ja": 0.5, "en": 0.3}, random.Random(seed))
-    assert not race.is_lost(in_blocks(race, scores)[:seen], scores)
+    assert not race.is_lost(in_blocks(race, scores)[:seen], alone(scores))
+
+
+@given(st.integers(0, 2**32), st.floats(-0.2, 0.2), st.integers(1, 12))
+def test_a_certain_winner_is_never_lost(seed: int, ahead: float, peers: int) -> None:
+    """All right: nobody is above that."""
+    race = two_tasks()
+    source = random.Random(seed)
+    best = [draw({"ja": 0.5, "en": 0.3}, source) for _ in range(peers)]
+    rival = make_rival(best, fitness=min(1.0, max(map(weighted, best)) + ahead))
+    perfect = {task: [1.0] * n for task, n in COUNTS.items()}
+    assert not any(race.is_lost(in_blocks(race, perfect)[:seen], rival) for seen in range(1, 7))
 
 
 def test_one_that_cannot_catch_up_is_lost_for_certain() -> None:
     """Nothing right on 48 of 90 items, which the rival has all right."""
     race = two_tasks()
-    rival = {task: [1.0] * n for task, n in COUNTS.items()}
+    rival = alone({task: [1.0] * n for task, n in COUNTS.items()})
     none = {task: [0.0] * n for task, n in COUNTS.items()}
     assert race.is_lost(in_blocks(race, none)[:1], rival)
     almost = {"ja": [1.0] * 60, "en": [1.0] * 30}
@@ -120,7 +140,8 @@ def test_a_weak_candidate_stops_early(weaker_by: float, share: float) -> None:
     race = make_race({"t": 256}, {"t": 1.0}, block=16, error=0.05, seed=5)
     spent = []
     for _ in range(200):
-        rival = {"t": [float(source.random() < 0.5) for _ in range(256)]}
+        right = [float(source.random() < 0.5) for _ in range(256)]
+        rival = make_rival([{"t": right}], sum(right) / 256)
         scores = {"t": [float(source.random() < 0.5 - weaker_by) for _ in range(256)]}
         blocks = [{"t": [scores["t"][at] for at in block.places["t"]]} for block in race.blocks]
         spent.append(
