@@ -53,6 +53,10 @@ bench-merging: $(DONE) ## Merging speed beside mergekit and the memory bus
 bench-interop: $(DONE) ## The same recipes, run by mergekit and by Cuvee
 	$(BIN)/python -m benchmarks.interop $(BENCH_OPTIONS)
 
+.PHONY: bench-scoring
+bench-scoring: $(DONE) ## Scoring speed beside lm-eval's backend and plain generate
+	$(BIN)/python -m benchmarks.scoring $(BENCH_OPTIONS)
+
 .PHONY: bench-racing
 bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
 	$(BIN)/python -m benchmarks.racing $(BENCH_OPTIONS)

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
 from evaluators.task import Split
+from search.errors import FieldError
 from service.dependencies import DatabaseDependency
-from service.errors import NotFound, Problem
+from service.errors import Invalid, NotFound, Problem
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Recorded, Subject
 from service.evaluations.schemas import ComparisonView, EvaluationView
@@ -39,7 +40,7 @@ SubjectText = Annotated[
 ]
 
 
-@router.get("/compare", responses={404: {"model": Problem}})
+@router.get("/compare", responses={404: {"model": Problem}, 422: {"model": Problem}})
 def compare(
     job_id: str,
     first: SubjectText,
@@ -51,6 +52,7 @@ def compare(
     with database.snapshot() as session:
         jobs.get(session, job_id)
         one, other = (_scored(session, job_id, text, split) for text in (first, second))
+    _check_same_items(one, other)
     return ComparisonView.of(one, other)
 
 
@@ -60,3 +62,14 @@ def _scored(session: Session, job_id: str, text: str, split: Split) -> Recorded:
     if not found or not found[0].scores:
         raise NotFound(f"job {job_id} has no scores of {subject} on the {split} split")
     return found[0]
+
+
+def _check_same_items(one: Recorded, other: Recorded) -> None:
+    """Raises Invalid where one was stopped before all items were scored, and the other later."""
+    for task in one.scores.keys() & other.scores.keys():
+        counts = one.scores[task].n, other.scores[task].n
+        if counts[0] != counts[1]:
+            field, fewer = ("first", one) if counts[0] < counts[1] else ("second", other)
+            stopped = f"{fewer.subject} was stopped after {min(counts)} of {max(counts)} items"
+            message = f"{stopped} of {task}; compare evaluations of the same items"
+            raise Invalid([FieldError(field, message)])

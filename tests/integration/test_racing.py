@@ -100,6 +100,24 @@ def test_finalists_and_the_best_are_scored_whole(client: Client, raced: JobDetai
     assert raced.best.fitness == max(whole.values())
 
 
+def test_a_stopped_trial_is_compared_on_the_same_items_alone(
+    client: Client, raced: JobDetail
+) -> None:
+    url = f"{client.address}/v1/jobs/{raced.id}"
+    rows = httpx.get(f"{url}/trials").json()
+    stopped = next(row for row in rows if row["censored"])
+    whole = next(row for row in rows if not row["censored"])
+    pair = {"first": stopped["number"], "second": whole["number"]}
+    answer = httpx.get(f"{url}/compare", params=pair)
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert error["field"] == "first"
+    assert f"stopped after {stopped['n']} of {ITEMS} items" in error["message"]
+    itself = {"first": stopped["number"], "second": stopped["number"]}
+    answer = httpx.get(f"{url}/compare", params=itself)
+    assert answer.json()["tasks"]["word_problems_ja"]["first"]["n"] == stopped["n"]
+
+
 def test_every_stop_follows_from_the_recorded_blocks(
     service: RunningService, raced: JobDetail
 ) -> None:
