@@ -128,8 +128,7 @@ class Site(Protocol):
 
     def row_ranks(self, parent: int) -> Tensor:
         """For each entry of the i-th parent's delta its place in its row by magnitude, from 0 for
-        the smallest, of equals the first first. A vector is one row. In digits of base 256, the
-        lowest first: uint8 (digits, entries)."""
+        the smallest, of equals the first first. A vector is one row. Flat, of an integer type."""
 
     def variance_ranks(self) -> tuple[Tensor, int]:
         """For each entry its place by its variance over the parents, from 0 for the largest, of
@@ -178,8 +177,9 @@ Kernel = Callable[..., "Tensor"]
 
 `tensors`: tiles, flat, of the stored types, at the same places of each tensor. `numbers`: float32
 tensor. `integers`: int64 tensor. `index`: flat places of the tile's entries in the whole tensor,
-int64. The result is float32. No option, number or shape may steer Python's control flow but the
-options and the count of tensors, for which the pass is compiled.
+int64. The result is float32. No number or shape may steer Python's control flow, but only the
+options and the count of tensors: the pass is compiled for them, by a run on symbols that know
+arithmetic, comparisons and the functions of `merging.loops.trace.Symbol`.
 """
 
 

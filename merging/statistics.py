@@ -23,7 +23,7 @@ from torch import Tensor
 
 from merging.quantiles import HALF, from_bits, joined, lower_counts, nth, upper_counts
 
-_VERSION = 1
+_VERSION = 2
 # Tensors up to this size are kept in memory.
 _SMALL = 1 << 16
 # Entries that are sorted at a time, at least; and entries a stored sum of magnitudes stands for.
@@ -92,8 +92,7 @@ class Statistics:
     def row_ranks(self, base: Source, parent: Source) -> Tensor:
         """The place of each entry of parent - base in its row by magnitude, from 0.
 
-        In digits of base 256, the lowest first, each a flat row of uint8: compiled loops read
-        bytes many at a time, and numbers of two bytes one by one.
+        Flat, and of as few bytes an entry as ranks in its rows take.
         """
         key = _key("row_ranks", base, parent)
         return self._once(
@@ -242,22 +241,15 @@ def row_ranks(base: Source, parent: Source) -> Array:
     shape = parent.tensor.shape
     columns = shape[-1] if len(shape) else 1
     rows_base, rows = base.tensor.reshape(-1, columns), parent.tensor.reshape(-1, columns)
-    digits = np.empty((_digits(columns), *rows.shape), np.uint8)
+    ranks = np.arange(columns, dtype=np.uint16 if columns <= 1 << 16 else np.int32)[None, :]
+    found = np.empty(rows.shape, ranks.dtype)
     at_once = max(1, _TILE // columns)
-    ranks = np.arange(columns, dtype=np.int64)[None, :]
     for start in range(0, len(rows), at_once):
         part = slice(start, start + at_once)
         delta = (rows[part].float() - rows_base[part].float()).abs()
         places = np.argsort(delta.cpu().numpy(), axis=1, kind="stable")
-        for number, digit in enumerate(digits):
-            of_rank = ((ranks >> (8 * number)) & 0xFF).astype(np.uint8)
-            np.put_along_axis(digit[part], places, of_rank, axis=1)
-    return digits.reshape(len(digits), -1)
-
-
-def _digits(columns: int) -> int:
-    """How many digits of base 256 a rank in a row of so many entries takes."""
-    return max(1, ((columns - 1).bit_length() + 7) // 8)
+        np.put_along_axis(found[part], places, ranks, axis=1)
+    return found.reshape(-1)
 
 
 def svd(base: Source, parent: Source) -> Array:

@@ -158,7 +158,7 @@ def _pass(
     kind, divide = selections[0].kind, selections[0].divide
     tensors = [base, *(site.parents[parent] for parent in parents)]
     if kind == "ranked":
-        tensors += [digit for parent in parents for digit in site.row_ranks(parent)]
+        tensors += [site.row_ranks(parent) for parent in parents]
     numbers: list[float] = []
     integers: list[int] = []
     for one in selections:
@@ -168,7 +168,13 @@ def _pass(
         else:
             numbers += [one.factor, one.probability, one.step]
             integers += split_key(one.key)
-    options = (("kind", kind), ("combine", combine), ("count", len(parents)), ("divide", divide))
+    options = (
+        ("kind", kind),
+        ("combine", combine),
+        ("count", len(parents)),
+        ("divide", divide),
+        ("skips", any(one.first[0] < math.inf for one in selections)),
+    )
     return Pointwise(_merge, tuple(tensors), tuple(numbers), tuple(integers), options)
 
 
@@ -182,6 +188,7 @@ def _merge(
     combine: str,
     count: int,
     divide: bool,
+    skips: bool,
 ) -> Tensor:
     base = tensors[0].float()
     kept = []
@@ -189,9 +196,9 @@ def _merge(
         delta = tensors[1 + place].float() - base
         scalars, places = numbers[3 * place :], integers[2 * place :]
         if kind == "band":
-            kept.append(_banded(delta, scalars, places, index))
+            kept.append(_banded(delta, scalars, places, index, skips=skips))
         else:
-            ranks = _ranks(tensors[1 + count :], place, count) if kind == "ranked" else None
+            ranks = tensors[1 + count + place].float() if kind == "ranked" else None
             kept.append(_drawn(delta, scalars, places, index, ranks, divide=divide))
     if combine == "l1":
         return kept[0].abs()
@@ -222,21 +229,21 @@ def _elected(kept: Sequence[Tensor], total: Tensor, weights: Tensor, combine: st
     return merged if divisor is None else merged / divisor.masked_fill(divisor == 0, 1)
 
 
-def _ranks(digits: Sequence[Tensor], place: int, count: int) -> Tensor:
-    """The ranks of one of `count` parents from all parents' digits of base 256."""
-    each = len(digits) // count
-    ranks = digits[place * each].float()
-    for number, digit in enumerate(digits[place * each + 1 : (place + 1) * each], start=1):
-        ranks = ranks + digit.float() * 256.0**number
-    return ranks
-
-
-def _banded(delta: Tensor, numbers: Tensor, integers: Tensor, index: Tensor) -> Tensor:
-    """The entries after `first` and up to `last`, scaled; the others times 0."""
+def _banded(
+    delta: Tensor, numbers: Tensor, integers: Tensor, index: Tensor, *, skips: bool
+) -> Tensor:
+    """The entries after `first` (unless none is skipped) and up to `last`, scaled; the others
+    times 0."""
     size = delta.abs()
-    skipped = (size > numbers[1]) | ((size == numbers[1]) & (index <= integers[0]))
-    reached = (size > numbers[2]) | ((size == numbers[2]) & (index <= integers[1]))
-    return delta * ((reached & ~skipped).float() * numbers[0])
+    reached = _up_to(size, index, numbers[2], integers[1])
+    if skips:
+        reached = reached & ~_up_to(size, index, numbers[1], integers[0])
+    return delta * (reached.float() * numbers[0])
+
+
+def _up_to(size: Tensor, index: Tensor, magnitude: Tensor, place: Tensor) -> Tensor:
+    """The entries that do not come after the one of this magnitude and place."""
+    return (size > magnitude) | ((size == magnitude) & (index <= place))
 
 
 def _drawn(

@@ -35,18 +35,27 @@ def test_compiled_and_eager_are_one_child(name: str, dtype: torch.dtype) -> None
     torch.testing.assert_close(children[0], children[1])
 
 
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
 def test_without_a_compiler_it_goes_on_tile_by_tile(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    compiler: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
+    monkeypatch.setenv("CXX", compiler)
     runner = Runner(compiled=True)
     target = torch.empty(10_000)
-    with caplog.at_level(logging.WARNING), torch._inductor.config.patch(force_disable_caches=True):
+    with caplog.at_level(logging.WARNING):
         runner.write(Pointwise(_double, (torch.ones(10_000),), (2.0,)), target)
         assert runner.sum(Pointwise(_double, (torch.ones(10_000),), (2.0,))) == 20_000
     assert target.tolist() == [2.0] * 10_000
     assert not runner.compiled
     assert "could not be compiled" in caplog.text
+
+
+def test_what_no_loop_is_written_for_goes_tile_by_tile() -> None:
+    runner = Runner(compiled=True)
+    target = torch.empty(5, dtype=torch.float64)
+    runner.write(Pointwise(_double, (torch.ones(5),), (2.0,)), target)
+    assert target.tolist() == [2.0] * 5
+    assert runner.compiled
 
 
 def _double(

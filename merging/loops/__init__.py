@@ -1,0 +1,1 @@
+"""Plans as native loops: their kernels traced, written as C++, compiled once and called."""
