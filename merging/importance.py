@@ -30,7 +30,7 @@ from merging.quantiles import (
 # mergekit's addition to each probability.
 TINY = 1e-8
 # Entries whose importance is computed at a time.
-_TILE = 1 << 20
+_TILE = 1 << 18
 
 Tiles = Callable[[], Iterator[npt.NDArray[np.float32]]]
 
