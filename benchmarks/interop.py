@@ -68,9 +68,11 @@ def main() -> None:
         engine = MergeEngine({one: Path(one) for one in folders})
         for method in (one for one in chosen if one not in RANDOM):
             for case in cases(method):
+                if options.case not in (None, case.settings):
+                    continue
                 rows.append(_compare(method, case, folders, engine, peer))
                 console.print(f"{method}, {case.settings}: {_outcome(rows[-1])}")
-        random = [one for one in chosen if one in RANDOM]
+        random = [one for one in chosen if one in RANDOM and options.case is None]
         # Many children are held at once: always of the small models.
         engine = MergeEngine({one: Path(one) for one in small})
         for method in random:
@@ -211,6 +213,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, help="write all figures here")
     parser.add_argument("--methods", help="only these, separated by commas")
+    parser.add_argument("--case", help="only the case of this name, of methods without random ones")
     parser.add_argument(
         "--large",
         action="store_true",

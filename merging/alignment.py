@@ -1,4 +1,5 @@
-"""Parents whose embeddings and heads are brought to one vocabulary; see `merging.vocabulary`."""
+"""Parents whose embeddings and heads are brought to those of a child: to one vocabulary, see
+`merging.vocabulary`, and to heads that are tied or not, see `merging.heads`."""
 
 from __future__ import annotations
 
@@ -7,8 +8,23 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor
 
-from merging.checkpoint import Parent
-from merging.vocabulary import Vocabulary, token_tensors
+from merging.checkpoint import CheckpointInfo, Parent
+from merging.heads import HEADS, with_child_heads
+from merging.recipe import Recipe
+from merging.vocabulary import Vocabulary, embedding_tables, token_tensors
+
+
+def parents_with_heads(recipe: Recipe, parents: Mapping[str, Parent]) -> dict[str, Parent]:
+    """The parents with the head that the recipe's child has, or without one if it is tied.
+
+    No tensor is made. Raises RecipeError as `with_child_heads` does.
+    """
+    stored = {name: one.info for name, one in parents.items()}
+    infos = with_child_heads(recipe, stored)
+    return {
+        name: one if infos[name] is stored[name] else _HeadedParent(one, infos[name])
+        for name, one in parents.items()
+    }
 
 
 def align_parents(
@@ -21,6 +37,18 @@ def align_parents(
     the child's shapes, but its own tensors.
     """
     return {name: AlignedParent(name, vocabulary, parents) for name in parents}
+
+
+class _HeadedParent(Parent):
+    """A parent as `info` has it, its embeddings in place of a head that it lacks."""
+
+    def __init__(self, parent: Parent, info: CheckpointInfo) -> None:
+        self.info = info
+        self._parent = parent
+
+    def tensor(self, name: str) -> Tensor:
+        lacking = name in HEADS and name not in self._parent.info.tensors
+        return self._parent.tensor(embedding_tables(self.info)[0] if lacking else name)
 
 
 class AlignedParent(Parent):

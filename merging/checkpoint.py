@@ -20,6 +20,7 @@ from merging.checks import check_recipe
 from merging.digests import digest_of_files
 from merging.errors import CheckpointError
 from merging.gguf_files import converted, gguf_file
+from merging.heads import HEADS
 from merging.model_files import (
     TOKENIZER_FILES,
     TensorInfo,
@@ -44,7 +45,6 @@ __all__ = [
 ]
 
 _LAYER_KEYS = ("num_hidden_layers", "n_layer", "num_layers")
-_HEADS = ("lm_head.weight", "embed_out.weight")
 # A tensor with an adapter is asked for a few times in a row.
 _ADAPTED = 2
 
@@ -154,8 +154,8 @@ def _inspect_folder(folder: Path) -> CheckpointInfo:
     depth = next((config[key] for key in _LAYER_KEYS if isinstance(config.get(key), int)), None)
     if depth is None:
         raise CheckpointError(f"{folder}: config.json does not say how many layers there are")
-    untied = any(name in tensors for name in _HEADS)
+    untied = any(name in tensors for name in HEADS)
     tied = bool(config.get("tie_word_embeddings", not untied))
     if tied:
-        tensors = {name: tensor for name, tensor in tensors.items() if name not in _HEADS}
+        tensors = {name: tensor for name, tensor in tensors.items() if name not in HEADS}
     return CheckpointInfo(folder, config, tensors, depth, tied)

@@ -9,6 +9,7 @@ from merging.catalogue import get_method
 from merging.dataflow.blocks import check_blocks, check_scales
 from merging.dataflow.path import Path, read_path
 from merging.errors import CheckpointError, RecipeError
+from merging.heads import with_child_heads
 from merging.layout import Scope, at_layer, lay_out, layer_of
 from merging.method import Method, Parameter
 from merging.moe.layout import expert_blocks
@@ -26,7 +27,8 @@ def check_recipe(
     """Raise RecipeError on the first field that is wrong; `parents` are the models there are.
 
     The child is to have the layers and shapes of the model `like`, by default of the base, or
-    of the first model where there is none.
+    of the first model where there is none. Only some of them may tie their head to their embeddings
+    (see `merging.heads`).
 
     A gradient may have one knot, a knot a layer, or any number between, but no more knots than
     the child has layers: mergekit takes longer lists too, but then some knots would never be
@@ -34,6 +36,7 @@ def check_recipe(
     """
     method = get_method(recipe.merge_method)
     _check_models(recipe, method, parents)
+    parents = with_child_heads(recipe, parents)
     like = like or recipe.base_model or recipe.model_names()[0]
     depth = parents[like].num_layers
     path = read_path(recipe)
@@ -157,7 +160,7 @@ def _check_shapes(
             message = f"layer_range ends at {layers[1]}, but {name!r} has {other.num_layers} layers"
             raise RecipeError(field.replace(".model", ".layer_range"), message)
         if whole and other.tied_embeddings != reference.tied_embeddings:
-            message = f"of {name!r} and {like!r} only one ties its embeddings"
+            message = f"of {name!r} and {like!r} only one ties its embeddings to a known head"
             raise RecipeError(field, message)
         for tensor, wanted in reference.tensors.items():
             if not whole and layer_of(tensor) is None:

@@ -26,7 +26,6 @@ from merging.pointwise import Runner
 from merging.recipe import Recipe
 from merging.site import Workshop
 from merging.statistics import Statistics
-from merging.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -43,7 +42,8 @@ class MergeEngine:
     Memory is that of one model, in `dtype`, and little more: the parents, and what `statistics`
     keeps of them, lie in files that processes share; a method that needs more says so. Of parents
     with different vocabularies the embeddings and heads are in memory too, and the resident has
-    the vocabulary of the last child (see `merging.vocabulary`). A child depends on its recipe
+    the vocabulary of the last child (see `merging.vocabulary`), as it has its head, its own or its
+    embeddings (see `merging.heads`). A child depends on its recipe
     alone, never on what was merged before.
 
     `statistics` is the folder for what is computed once from the parents (by default a temporary
@@ -99,7 +99,7 @@ class MergeEngine:
             digests=self._digests,
             statistics=statistics,
         )
-        self._vocabulary: Vocabulary | None = None
+        self._lineup = self._lineups.whole
 
     @property
     def model(self) -> PreTrainedModel:
@@ -155,11 +155,11 @@ class MergeEngine:
         return self._model
 
     def _fit(self, lineup: Lineup) -> None:
-        """Give the resident the vocabulary of a line-up."""
-        if lineup.vocabulary is not self._vocabulary:
+        """Give the resident the vocabulary and the head of a line-up."""
+        if lineup is not self._lineup:
             self._lineups.fit(self._model, lineup)
             self._targets = stored_tensors(self._model)
-            self._vocabulary = lineup.vocabulary
+            self._lineup = lineup
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from merging.alignment import align_parents
+from merging.alignment import align_parents, parents_with_heads
 from merging.calibration.store import Measured
 from merging.checkpoint import Parent, TensorInfo, check_recipe, inspect_checkpoint, open_parent
 from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import read_path
 from merging.finite import check_finite
 from merging.folders import check_free, whole_folder
+from merging.heads import child_is_tied
 from merging.merger import Merger
 from merging.model_files import INDEX
 from merging.recipe import Recipe
@@ -59,10 +60,12 @@ def write_checkpoint(
     template = infos[recipe.base_model or recipe.model_names()[0]]
 
     with whole_folder(out, overwrite=overwrite) as draft:
-        opened: dict[str, Parent] = {
-            name: open_parent(parents[name]) for name in recipe.model_names()
-        }
+        opened = parents_with_heads(
+            recipe, {name: open_parent(parents[name]) for name in recipe.model_names()}
+        )
         config = dict(template.config)
+        if child_is_tied(recipe, infos) != template.tied_embeddings:
+            config["tie_word_embeddings"] = not template.tied_embeddings
         vocabulary = child_vocabulary(recipe, infos)
         if vocabulary is None:
             copy_tokenizer(infos.get(recipe.tokenizer_source or "", template), draft)

@@ -130,6 +130,10 @@ class Site(Protocol):
         """For each entry of the i-th parent's delta its place in its row by magnitude, from 0 for
         the smallest, of equals the first first. A vector is one row. Flat, of an integer type."""
 
+    def important(self, parent: int) -> Tensor:
+        """Whether each entry of the i-th parent is among those that change the base's rows the most
+        (`merging.importance`); flat, of bool."""
+
     def variance_ranks(self) -> tuple[Tensor, int]:
         """For each entry its place by its variance over the parents, from 0 for the largest, of
         equals the first first; flat, of an integer type. And how many entries vary at all."""

@@ -77,6 +77,10 @@ class TensorSite:
         ranks = self.workshop.statistics.row_ranks(self._base(), self.sources[parent])
         return ranks.to(self.sources[parent].tensor.device)
 
+    def important(self, parent: int) -> Tensor:
+        found = self.workshop.statistics.important(self._base(), self.sources[parent])
+        return found.to(self.sources[parent].tensor.device)
+
     def variance_ranks(self) -> tuple[Tensor, int]:
         ranks, varying = self.workshop.statistics.variance_ranks(self.sources)
         return ranks.to(self.sources[0].tensor.device), varying

@@ -21,6 +21,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from merging.importance import important
 from merging.quantiles import HALF, from_bits, joined, lower_counts, nth, upper_counts
 
 _VERSION = 2
@@ -100,6 +101,17 @@ class Statistics:
             lambda: torch.from_numpy(
                 self._array(key, parent.tensor.numel(), lambda: row_ranks(base, parent))
             ),
+        )
+
+    def important(self, base: Source, parent: Source) -> Tensor:
+        """Whether each entry of parent is important beside base (`merging.importance`); flat."""
+        key = _key("important", base, parent)
+
+        def compute() -> Array:
+            return important(base.tensor, parent.tensor)
+
+        return self._once(
+            key, lambda: torch.from_numpy(self._array(key, parent.tensor.numel(), compute))
         )
 
     def variance_ranks(self, sources: Sequence[Source]) -> tuple[Tensor, int]:

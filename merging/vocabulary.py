@@ -157,9 +157,15 @@ def child_infos(
     }
 
 
+def embedding_tables(info: CheckpointInfo) -> list[str]:
+    """Names of the tensors with the embeddings of tokens: one, unless it is a model of an unusual
+    make."""
+    return [name for name in info.tensors if _EMBEDDINGS.search(name)]
+
+
 def token_tensors(info: CheckpointInfo) -> tuple[str, ...]:
     """Names of the tensors with a row a token: the embeddings, and heads of as many rows."""
-    tables = [name for name in info.tensors if _EMBEDDINGS.search(name)]
+    tables = embedding_tables(info)
     if len(tables) != 1:
         return ()
     rows = info.tensors[tables[0]].shape[0]

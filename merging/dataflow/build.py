@@ -56,7 +56,7 @@ class PathBuilder:
         )
         decoder._modules["norm"] = last.model.norm
         child._modules["model"] = decoder
-        if not self._parents[path.first].info.tied_embeddings:
+        if not self._tied(path):
             child._modules["lm_head"] = last.lm_head
         child.config = decoder.config = self._config(path)
         if hasattr(decoder, "has_sliding_layers"):
@@ -76,11 +76,16 @@ class PathBuilder:
     def _config(self, path: Path) -> Any:
         config: Any = copy.deepcopy(self._model(path.first).config)
         config.num_hidden_layers = len(path.hops)
+        config.tie_word_embeddings = self._tied(path)
         if getattr(config, "layer_types", None) is not None:
             config.layer_types = [
                 self._model(hop.model).config.layer_types[hop.layer] for hop in path.hops
             ]
         return config
+
+    def _tied(self, path: Path) -> bool:
+        """See `merging.heads`. The head of a last model that is tied is its embeddings."""
+        return all(self._parents[name].info.tied_embeddings for name in (path.first, path.last))
 
     def _model(self, name: str) -> Any:
         if name not in self._loaded:

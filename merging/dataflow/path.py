@@ -30,7 +30,8 @@ class Hop:
 @dataclass(frozen=True)
 class Path:
     """Hops in order. The embeddings are the first hop's model's; the final norm and the head, where
-    it is not tied to the embeddings, are the last one's, as in mergekit."""
+    it is not tied to the embeddings, are the last one's, as in mergekit. The head is tied where the
+    first and the last model's are."""
 
     hops: tuple[Hop, ...]
 

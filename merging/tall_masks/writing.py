@@ -208,6 +208,9 @@ def _check_alike(base: Parent, parents: Mapping[str, Parent]) -> None:
         }
     )
     infos = {"the base": base.info} | {name: parent.info for name, parent in parents.items()}
+    for name, parent in parents.items():
+        if parent.info.tied_embeddings != base.info.tied_embeddings:
+            raise CheckpointError(f"of {name!r} and the base only one ties its embeddings")
     try:
         check_recipe(recipe, infos)
     except RecipeError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 
 from service.cli.naming import by_parent, pairs
+from service.cli.options import (
+    BaseFolder,
+    FirstItems,
+    JsonFile,
+    NamedParents,
+    Overwrite,
+    TasksFolder,
+    write_figures,
+)
 from service.cli.output import add_accuracies, console, explained
 from service.errors import Refused
 
@@ -24,14 +32,10 @@ if TYPE_CHECKING:
 
 AUTO = "auto"
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")]
-
 
 def compress(
-    base: Annotated[Path, typer.Option(help="Folder of the model that the parents come from.")],
-    parent: Annotated[
-        list[str], typer.Option(help="NAME=FOLDER of a fine-tuned model; once for each.")
-    ],
+    base: BaseFolder,
+    parent: NamedParents,
     out: Annotated[Path, typer.Option(help="Folder to write the archive to.")],
     lambda_: Annotated[
         list[str] | None,
@@ -45,15 +49,9 @@ def compress(
         list[str] | None,
         typer.Option(help="TASK that every parent is scored on, or NAME=TASK for one."),
     ] = None,
-    tasks_dir: Annotated[
-        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
-    ] = None,
-    items: Annotated[
-        int | None, typer.Option(min=1, help="Score the first so many items of a split only.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures to this file.")
-    ] = None,
+    tasks_dir: TasksFolder = None,
+    items: FirstItems = None,
+    json_file: JsonFile = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Store fine-tuned models as their base, one merged task vector and a bit mask each.
@@ -68,8 +66,7 @@ def compress(
         figures = _compress(
             base, folders, out, thresholds, tasks, tasks_dir, items, overwrite=overwrite
         )
-        if json_file is not None:
-            json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+        write_figures(figures, json_file)
 
 
 def decompress(

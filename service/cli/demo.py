@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from rich.console import Console
 
 import zoo
 from service.cli.local_service import local_service
+from service.cli.options import write_figures
 from service.cli.watching import best_of_grid, follow_job, score_on
 from service.client import ApiError, Client
 from service.evaluations.schemas import EvaluationView
@@ -47,8 +47,7 @@ def run_demo(
         f"Loaded again with transformers: {rescored:.1%} on holdout, recorded {recorded:.1%}."
     )
     console.print(f"Look again: cuvee serve --data {folder} --models {_MODELS}", soft_wrap=True)
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+    write_figures(figures, json_file)
     if abs(rescored - recorded) > _TOLERANCE:
         raise ApiError(["the exported child does not score what its trial scored"])
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
+from service.cli.options import FirstItems, JsonFile, Overwrite, TasksFolder, write_figures
 from service.cli.output import add_accuracies, console, explained
 
 
@@ -24,24 +24,15 @@ def merge_experts(
     calibration: Annotated[
         int, typer.Option(min=1, help="How many prompts of each task the routers are watched on.")
     ] = 128,
-    tasks_dir: Annotated[
-        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
-    ] = None,
-    items: Annotated[
-        int | None, typer.Option(min=1, help="Score the first so many items of a split only.")
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures to this file.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what the folder holds.")
-    ] = False,
+    tasks_dir: TasksFolder = None,
+    items: FirstItems = None,
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Merge a model's experts by how its routers use them, and score it before and after."""
     with explained():
         figures = _merge(model, groups, task, out, calibration, tasks_dir, items, overwrite)
-        if json_file is not None:
-            json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+        write_figures(figures, json_file)
 
 
 def _merge(

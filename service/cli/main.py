@@ -10,6 +10,7 @@ from rich.table import Column, Table
 
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
+from service.cli.options import JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.twin import twin
 from service.client import Client
@@ -36,9 +37,7 @@ def serve(
     models_dir: Annotated[
         Path | None, typer.Option("--models", help="Folder that model references are relative to.")
     ] = None,
-    tasks_dir: Annotated[
-        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
-    ] = None,
+    tasks_dir: TasksFolder = None,
     host: Annotated[str | None, typer.Option(help="Loopback address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 picks a free one.")] = None,
     workers: Annotated[
@@ -125,9 +124,7 @@ def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to keep everything; default: a temporary folder.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures to this file.")
-    ] = None,
+    json_file: JsonFile = None,
     spec: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Another spec to run.")
     ] = None,

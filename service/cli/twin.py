@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,15 +10,22 @@ import typer
 from rich.table import Column, Table
 
 from service.cli.naming import by_parent, pairs
+from service.cli.options import (
+    BaseFolder,
+    FirstItems,
+    JsonFile,
+    NamedParents,
+    Overwrite,
+    TasksFolder,
+    write_figures,
+)
 from service.cli.output import add_accuracies, console, explained
 from service.errors import Refused
 
 
 def twin(
-    base: Annotated[Path, typer.Option(help="Folder of the model that the parents come from.")],
-    parent: Annotated[
-        list[str], typer.Option(help="NAME=FOLDER of a fine-tuned model; once for each.")
-    ],
+    base: BaseFolder,
+    parent: NamedParents,
     task: Annotated[
         list[str], typer.Option(help="NAME=TASK that a parent is for; one for each parent.")
     ],
@@ -34,21 +40,13 @@ def twin(
         int, typer.Option(min=2, help="How many prompts of each task the router is trained on.")
     ] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="What the router's training draws from.")] = 0,
-    tasks_dir: Annotated[
-        Path | None, typer.Option("--tasks", help="Folder of your own tasks (JSONL, lm-eval YAML).")
-    ] = None,
-    items: Annotated[
-        int | None, typer.Option(min=1, help="Score the first so many items of a split only.")
-    ] = None,
+    tasks_dir: TasksFolder = None,
+    items: FirstItems = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write each task's recipe to, as NAME.yaml.")
     ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write the figures to this file.")
-    ] = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace what the folder holds.")
-    ] = False,
+    json_file: JsonFile = None,
+    overwrite: Overwrite = False,
 ) -> None:
     """Merge parents into a shared model and their own parts, routed by task; score each task."""
     with explained():
@@ -67,8 +65,7 @@ def twin(
             out,
             overwrite=overwrite,
         )
-        if json_file is not None:
-            json_file.write_text(json.dumps(figures, indent=2, ensure_ascii=False) + "\n")
+        write_figures(figures, json_file)
 
 
 def _check(folders: Mapping[str, Path], tasks: Mapping[str, str]) -> None:

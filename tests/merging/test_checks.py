@@ -115,7 +115,6 @@ BAD: list[tuple[dict[str, Any], str, str]] = [
     (linear("biased", "base"), "models[1].model", "'base' has no tensor 'model.layers.0.self_attn"),
     (linear("base", "biased"), "models[1].model", "'biased' has a tensor 'model.layers.0.self_at"),
     (ties("deep"), "models[0].model", "'deep' has 5 layers, 'base' 3"),
-    (ties("untied"), "models[0].model", "only one ties its embeddings"),
     (
         sliced("linear", ("maths", 1, 4)),
         "slices[0].sources[0].layer_range",

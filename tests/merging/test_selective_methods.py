@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from merging.methods import arcee_fusion
+from merging import importance
 from tests.merging.running import run, tensors
 
 
@@ -121,7 +121,7 @@ def test_what_is_stored_in_bfloat16_is_merged_in_more(name: str) -> None:
 def test_arcee_fusion_takes_what_is_important(
     shape: tuple[int, ...], seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(arcee_fusion, "_TILE", 20)
+    monkeypatch.setattr(importance, "_TILE", 20)
     base, parent = tensors(2, shape, seed)
     before, after = (one.double().softmax(dim=-1) for one in (base, parent))
     divergence = torch.nn.functional.kl_div(before.log(), after, reduction="none")

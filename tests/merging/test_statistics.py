@@ -44,6 +44,18 @@ def test_order_of_a_tensor_sorted_in_several_ranges(monkeypatch: pytest.MonkeyPa
     assert statistics.order(*pair(delta)).tolist() == plain_order(delta)
 
 
+def test_what_is_important_is_found_once_and_kept_in_a_file(tmp_path: Path) -> None:
+    generator = torch.Generator().manual_seed(4)
+    base, delta = torch.randn(2, 300, 300, generator=generator)
+    sources = pair(delta, base)
+    found = Statistics(tmp_path).important(*sources)
+    assert 0 < int(found.sum()) < found.numel() / 2
+    # Of the same names nothing is computed again, even from other tensors.
+    other = Source("base", torch.zeros(300, 300)), Source("parent", torch.zeros(300, 300))
+    assert torch.equal(Statistics(tmp_path).important(*other), found)
+    assert not torch.equal(Statistics().important(*other), found)
+
+
 @pytest.mark.parametrize("count", [1, 7, 1024, 1025, 3000])
 def test_cut_and_l1_are_those_of_the_first_entries(count: int) -> None:
     generator = torch.Generator().manual_seed(1)

@@ -322,8 +322,3 @@ def test_check_spec_names_models_of_different_depth() -> None:
     (error,) = check_spec(make_spec(), shapes)
     assert error.field == "stages.0.space.parents"
     assert "maths 4, ja 6, base 4" in error.message
-
-
-def test_check_spec_names_unknown_tasks() -> None:
-    (error,) = check_spec(make_spec(), SHAPES, {"other"}.__contains__)
-    assert error == FieldError("tasks.0.task", "there is no task 'word_problems_ja'")
