@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from merging.checkpoint import content_digest
-from search.spec import ModelShape, SearchSpec
+from search.spec import DirectAnswer, ModelShape, SearchSpec
 from service.errors import ServiceError
 from service.models import chats, located, shapes
 from service.settings import Settings
@@ -46,5 +46,7 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         device=settings.device,
         statistics=settings.statistics_dir,
         chat=chats(spec, checkpoints),
+        answers={e.task: e.answer for e in spec.tasks if not isinstance(e.answer, DirectAnswer)},
+        seed=spec.seed,
     )
     return Ready(spec, shapes(checkpoints), context)
