@@ -200,9 +200,10 @@ def test_a_program_costs_what_the_docs_say() -> None:
     assert told is not None
     with Sandbox() as sandbox:
         sandbox.run("1")
-        started = time.perf_counter()
-        for number in range(50):
+        taken = []
+        for number in range(60):
+            started = time.perf_counter()
             assert sandbox.run(f"def solution():\n    a = {number}\n    return a * 3").value
-        cost = (time.perf_counter() - started) / 50 * 1000
-    # The order of magnitude: other work may share the core.
-    assert cost < 30 * float(told[1])
+            taken.append(time.perf_counter() - started)
+    # The quickest, for other work may share the core: the order of magnitude.
+    assert 1000 * min(taken) < 10 * float(told[1])
