@@ -15,6 +15,7 @@ from functools import cache, lru_cache
 
 from evaluators.answering.program_prompts import FENCE, program_prompt
 from evaluators.answering.program_text import defines, find_program
+from evaluators.math_problems import MathProblems
 from evaluators.sandbox import Outcome, Sandbox
 from evaluators.task import Completion, GenerationSettings, Item, ItemScore, Split, Task
 
@@ -61,8 +62,8 @@ class ProgramAided:
 
         Raises SandboxMissing.
         """
-        value, failure = self._value(completion)
-        if value is None:
+        written, failure = self._written(completion)
+        if written is None:
             return ItemScore(
                 value=0.0,
                 correct=False,
@@ -71,15 +72,15 @@ class ProgramAided:
                 no_answer=True,
                 failures=(failure,),
             )
-        score = self.task.score(item, replace(completion, text=value))
+        score = self.task.score(item, written)
         if score.language_ok:
             return score
         return replace(score, value=float(score.correct), language_ok=True)
 
     def answer(self, item: Item, completion: Completion) -> str | None:
         """What the program's value answers. Raises SandboxMissing."""
-        value, _ = self._value(completion)
-        return None if value is None else self.task.answer(item, replace(completion, text=value))
+        written, _ = self._written(completion)
+        return None if written is None else self.task.answer(item, written)
 
     def verdict(self, completion: Completion) -> bool | None:
         """What the program's check says of its answer; None where it does not say, or fails.
@@ -91,13 +92,18 @@ class ProgramAided:
             return None
         return _VERDICTS.get(run(code, "verify(solution())").value or "")
 
-    def _value(self, completion: Completion) -> tuple[str | None, str]:
-        """The program's value as text, or None and the failure's name."""
-        written = find_program(completion.text, opened=not self.chat)
-        if written.missing is not None:
-            return None, written.missing
-        outcome = run(written.code)
-        return None if outcome.value is None else _rounded(outcome.value), outcome.failure or ""
+    def _written(self, completion: Completion) -> tuple[Completion | None, str]:
+        """The program's value as if the model had written that; or None, and the failure's name."""
+        program = find_program(completion.text, opened=not self.chat)
+        if program.missing is not None:
+            return None, program.missing
+        outcome = run(program.code)
+        if outcome.value is None:
+            return None, outcome.failure or ""
+        value = _rounded(outcome.value)
+        # Outside a box only numbers are read whole.
+        text = f"\\boxed{{{value}}}" if isinstance(self.task, MathProblems) else value
+        return replace(completion, text=text), ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from pathlib import Path
@@ -129,6 +130,21 @@ def test_numbers_may_be_written_as_their_task_asks() -> None:
         assert asked in ProgramAided(task).items("search")[0].prompt
         completion = solving(value.format(item.reference))
         assert ProgramAided(task).score(item, completion).value == 1
+
+
+@pytest.mark.parametrize(
+    ("reference", "value"),
+    [("\\frac{1}{2}", "1 / 2"), ("(1,2)", "(1, 2)"), ("x+1", "'x + 1'"), ("2\\sqrt{3}", "12**0.5")],
+)
+def test_latex_answers_may_be_numbers_tuples_and_texts(
+    tmp_path: Path, reference: str, value: str
+) -> None:
+    line = json.dumps({"problem": "What?", "answer": reference})
+    (tmp_path / "some.jsonl").write_text(line)
+    task = ProgramAided(load_task("math:some", tmp_path))
+    (item,) = task.items("search")
+    assert task.score(item, solving(value)).value == 1
+    assert task.score(item, solving("7")).value == 0
 
 
 CHECKED = "def solution():\n    return {}\n\ndef verify(answer):\n    return {}\n"
