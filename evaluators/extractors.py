@@ -57,9 +57,7 @@ def plain(number: Fraction) -> str:
     return str(number)
 
 
-_MAX_PLACES = 20
-_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
-_MGSM_PHRASES = {
+MGSM_PHRASES: Mapping[str, str] = {
     "bn": r"The answer is {}",
     "de": r"Die Antwort lautet {}",
     "en": r"The answer is {}",
@@ -72,6 +70,10 @@ _MGSM_PHRASES = {
     "th": r"คำตอบคือ {}",
     "zh": r"答案是 {}。",
 }
+"""How answers to MGSM end in each of its languages, with `{}` for the number."""
+
+_MAX_PLACES = 20
+_FLEXIBLE = re.compile(r"(-?[$0-9.,]{2,})|(-?[0-9]+)")
 
 
 def _cuvee(text: str) -> str | None:
@@ -202,7 +204,7 @@ EXTRACTORS: Mapping[str, Extractor] = {
         f"mgsm_native_cot_{language}": Extractor(
             _first_group(phrase.format(r"(-?[0-9.,]+)")), _mgsm_spelling
         )
-        for language, phrase in _MGSM_PHRASES.items()
+        for language, phrase in MGSM_PHRASES.items()
     },
     "hendrycks_math": Extractor(_between_dollars, hendrycks_spelling, numeric=False),
     "minerva_math": Extractor(_minerva, minerva_spelling, numeric=False),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import copy
 from typing import Protocol
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from evaluators.answering.voting import elected, score_samples
 from evaluators.batches import prepare
 from evaluators.chat import Chat
 from evaluators.generation import generate
@@ -48,15 +49,17 @@ class PreparedTask:
         return chosen
 
     def completions(self, model: PreTrainedModel) -> list[Completion]:
-        """What the model writes after each item's prompt, in item order."""
+        """What the model writes after each item's prompt, in item order; an item's samples beside
+        each other."""
         return generate(model, self._batches)
 
     def item_scores(self, completions: Sequence[Completion]) -> list[ItemScore]:
-        """The score of each item's completion."""
-        return [
-            self.task.score(item, completion)
-            for item, completion in zip(self.items, completions, strict=True)
-        ]
+        """The score of each item."""
+        return [score_samples(self.task, *pair) for pair in self._samples(completions)]
+
+    def answers(self, completions: Sequence[Completion]) -> list[str | None]:
+        """The answer to each item, in the spelling that equal answers share."""
+        return [elected(self.task, *pair) for pair in self._samples(completions)]
 
     def score(self, model: PreTrainedModel) -> SplitScores:
         """Generate, score, and sum up.
@@ -66,6 +69,15 @@ class PreparedTask:
         completions = self.completions(model)
         scores = self.item_scores(completions)
         return summary(scores, sum(completion.tokens for completion in completions))
+
+    def _samples(
+        self, completions: Sequence[Completion]
+    ) -> Iterator[tuple[Item, Sequence[Completion]]]:
+        """Each item with its completions."""
+        samples = self.task.generation.samples
+        starts = range(0, len(completions), samples)
+        for item, start in zip(self.items, starts, strict=True):
+            yield item, completions[start : start + samples]
 
 
 class Prepared(Protocol):

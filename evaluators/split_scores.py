@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from evaluators.task import ItemScore
 
@@ -13,7 +14,9 @@ class SplitScores:
     """One value in [0, 1] an item, in item order, and counts of what went wrong.
 
     An item may be counted several times: a truncated completion often has no answer either.
-    `tokens` counts generated tokens.
+    `tokens` counts generated tokens. `failures` counts failed programs by how they failed. `agreed`
+    counts the items to which a chain of thought and a program give the same answer; None where that
+    was not looked at.
     """
 
     values: list[float]
@@ -21,6 +24,8 @@ class SplitScores:
     no_answer: int
     wrong_language: int
     tokens: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+    agreed: int | None = None
 
 
 def summary(scores: Sequence[ItemScore], tokens: int) -> SplitScores:
@@ -31,4 +36,5 @@ def summary(scores: Sequence[ItemScore], tokens: int) -> SplitScores:
         no_answer=sum(item.no_answer for item in scores),
         wrong_language=sum(not item.language_ok for item in scores),
         tokens=tokens,
+        failures=dict(Counter(failure for item in scores for failure in item.failures)),
     )

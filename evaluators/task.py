@@ -78,10 +78,10 @@ class Likelihood:
 
 @dataclass(frozen=True)
 class ItemScore:
-    """What one completion is worth.
+    """What one completion is worth, or the samples of one item together.
 
     `value` is the metric in [0, 1], language gate included; the other fields say why it is
-    what it is.
+    what it is. `failures` names how programs failed that were to answer, one name a program.
     """
 
     value: float
@@ -89,6 +89,7 @@ class ItemScore:
     language_ok: bool
     truncated: bool
     no_answer: bool
+    failures: tuple[str, ...] = ()
 
 
 class Task(Protocol):

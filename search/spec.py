@@ -21,6 +21,14 @@ from pydantic import (
 )
 
 from search.allocation_spec import Allocation, FullAllocation, RacingAllocation
+from search.answer_spec import (
+    Answer,
+    ChainOfThoughtAnswer,
+    DirectAnswer,
+    ProgramAnswer,
+    SelfConsistencyAnswer,
+    SelfVerificationAnswer,
+)
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
@@ -30,21 +38,27 @@ from search.yaml_text import load_plain_yaml
 
 __all__ = [
     "Allocation",
+    "Answer",
     "Baselines",
     "Budget",
+    "ChainOfThoughtAnswer",
     "CmaesSettings",
     "DataFlowSpaceSpec",
+    "DirectAnswer",
     "FullAllocation",
     "GeneChoices",
     "GeneRange",
     "ModelRef",
     "ModelShape",
     "ParameterSpaceSpec",
+    "ProgramAnswer",
     "RacingAllocation",
     "RandomSettings",
     "SamplerSettings",
     "SearchSpec",
     "Select",
+    "SelfConsistencyAnswer",
+    "SelfVerificationAnswer",
     "Stage",
     "TaskEntry",
     "TpeSettings",
@@ -72,13 +86,15 @@ class TaskEntry(_Part):
     """A benchmark, its metric, and its share in the fitness (a weighted mean).
 
     `chat` makes its prompts turns of a chat: in the template, and with the end tokens, of the model
-    named, or for true of the models, which must have the same one.
+    named, or for true of the models, which must have the same one. `answer` says how its questions
+    are to be answered.
     """
 
     task: Reference
     metric: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")] = "exact_match"
     weight: float = Field(default=1.0, gt=0)
     chat: Annotated[bool, Strict()] | Alias = False
+    answer: Answer = DirectAnswer()
 
 
 class Select(_Part):

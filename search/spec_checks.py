@@ -273,12 +273,15 @@ def _check_shapes(
         yield FieldError(f"{path}.layer_groups", message)
 
 
+_UNIONS = ("sampler", "space", "answer", "of")
+
+
 def _path(location: tuple[int | str, ...]) -> str:
     """`stages.0.sampler.sigma`: without the tags of unions, which are no part of the document."""
     kept: list[str] = []
     for index, part in enumerate(location):
         tagged = isinstance(part, str) and part.startswith("<")
-        chosen = index > 0 and location[index - 1] in ("sampler", "space")
+        chosen = index > 0 and location[index - 1] in _UNIONS
         chosen = chosen and index < len(location) - 1
         # A mapping's bad key comes as (..., key, "[key]").
         if not tagged and not chosen and part != "[key]":
@@ -290,6 +293,7 @@ def _sentence(entry: ErrorDetails) -> str:
     sentences = {
         "extra_forbidden": "no such field",
         "missing": "is required",
+        "union_tag_invalid": "there is no kind {tag!r}; there are: {expected_tags}",
         "too_short": "needs at least {min_length} entries",
         "too_long": "takes at most {max_length} entries",
     }

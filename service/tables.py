@@ -114,6 +114,8 @@ class Score(Base):
     """The item scores of one evaluation on one task; `items` is float32, little-endian.
 
     They are in the order of the task's items. A stopped trial has those that were scored.
+    `failures` counts failed programs by how they failed, `agreed` the items with the same answer by
+    a chain of thought and by a program.
     """
 
     __tablename__ = "scores"
@@ -129,6 +131,8 @@ class Score(Base):
     no_answer: Mapped[int] = mapped_column(Integer)
     wrong_language: Mapped[int] = mapped_column(Integer)
     tokens: Mapped[int] = mapped_column(Integer)
+    failures: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
+    agreed: Mapped[int | None] = mapped_column(Integer)
 
 
 class Block(Base):

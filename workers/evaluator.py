@@ -8,15 +8,17 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedModel
 
+from evaluators.answering.agreement import PreparedAgreement
 from evaluators.chat import Chat, read_chat
 from evaluators.errors import TaskDataError
-from evaluators.scoring import Prepared, prepared
+from evaluators.scoring import Prepared, PreparedTask, prepared
 from evaluators.split_scores import SplitScores
-from evaluators.task import Split
+from evaluators.task import LikelihoodTask, Split
 from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
+from workers.answering import answered, compared
 from workers.preparing import Preparing
 from workers.work import Context, Evaluate, Prepare, Result, TaskScores, WriteCheckpoint
 
@@ -108,14 +110,28 @@ class Evaluator:
         """The task in the tokens of the tokenizer in `folder`."""
         key = name, split, folder
         if key not in self._prepared:
-            tokenizer = self._tokenizer_in(folder)
-            limit = self._context.search_items if split == "search" else None
-            chat = self._chat_of(name)
-            task = prepared(self._tasks[name], split, tokenizer, limit=limit, chat=chat)
+            task = self._answered(name, split, folder)
             if not task.items:
                 raise TaskDataError(f"task {name!r} has no item in its {split} split")
             self._prepared[key] = task
         return self._prepared[key]
+
+    def _answered(self, name: str, split: Split, folder: Path) -> Prepared:
+        """The task, to be answered as the context says; on all splits but the search's compared
+        with another way, where that is asked for."""
+        task, answer = self._tasks[name], self._context.answers.get(name)
+        tokenizer = self._tokenizer_in(folder)
+        limit = self._context.search_items if split == "search" else None
+        chat = self._chat_of(name)
+        if isinstance(task, LikelihoodTask) or answer is None:
+            return prepared(task, split, tokenizer, limit=limit, chat=chat)
+        in_chat = chat is not None
+        own = answered(task, answer, chat=in_chat, seed=self._context.seed)
+        scored = PreparedTask(own, split, tokenizer, limit=limit, chat=chat)
+        other = compared(task, answer, chat=in_chat) if split != "search" else None
+        if other is None:
+            return scored
+        return PreparedAgreement(scored, PreparedTask(other, split, tokenizer, chat=chat))
 
     def _chat_of(self, name: str) -> Chat | None:
         """The chat that the task's prompts are turns of."""
@@ -139,4 +155,6 @@ def _task_scores(scores: SplitScores) -> TaskScores:
         no_answer=scores.no_answer,
         wrong_language=scores.wrong_language,
         tokens=scores.tokens,
+        failures=scores.failures,
+        agreed=scores.agreed,
     )

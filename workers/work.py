@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evaluators.task import Split
+from search.spec import Answer
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,8 @@ class Context:
     only while they are the same. `search_items` limits the search split to its first items.
     `statistics` is the folder for what is computed once from models; without one it is computed
     by every worker. `chat` maps tasks whose prompts are turns of a chat to the folder of the model
-    whose template and end tokens that chat has.
+    whose template and end tokens that chat has, and `answers` those that are not answered as they
+    ask themselves to the way in which they are; `seed` draws the samples of answers.
     """
 
     models: Mapping[str, Path]
@@ -29,6 +31,8 @@ class Context:
     device: str
     statistics: Path | None = None
     chat: Mapping[str, Path] = field(default_factory=dict)
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,13 +78,19 @@ Work = Evaluate | WriteCheckpoint | Prepare
 
 @dataclass(frozen=True)
 class TaskScores:
-    """Item scores on one task, in the order of the task's items, and what went wrong how often."""
+    """Item scores on one task, in the order of the task's items, and what went wrong how often.
+
+    `failures` counts failed programs by how they failed, `agreed` the items to which a chain of
+    thought and a program give the same answer, None where that was not looked at.
+    """
 
     values: tuple[float, ...]
     truncated: int
     no_answer: int
     wrong_language: int
     tokens: int
+    failures: Mapping[str, int] = field(default_factory=dict)
+    agreed: int | None = None
 
     @property
     def mean(self) -> float:

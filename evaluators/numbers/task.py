@@ -101,11 +101,11 @@ def _new_problem(
 
 
 def _item(pair: Pair, split: Split, band: Band, problem: Problem) -> Item:
-    asked = question(pair, problem)
+    asked = f"{_HINTS[pair.answers_in]}\n{question(pair, problem)}"
     digest = hashlib.blake2b(f"{problem.first} {problem.second}".encode(), digest_size=6)
     return Item(
         id=f"{pair.name}-{split}-{band}-{digest.hexdigest()}",
-        prompt=f"{_HINTS[pair.answers_in]}\n{asked} =",
+        prompt=f"{asked} =",
         reference=problem.answer,
         question=asked,
     )

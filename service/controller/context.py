@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from merging.checkpoint import content_digest
-from search.spec import ModelShape, SearchSpec
+from search.spec import DirectAnswer, ModelShape, SearchSpec
 from service.errors import ServiceError
 from service.models import chats, located, shapes
 from service.settings import Settings
@@ -37,6 +37,7 @@ def make_ready(job: Job, settings: Settings) -> Ready:
     for alias, info in checkpoints.items():
         if content_digest(info.path) != job.model_digests[alias]:
             raise ModelChanged(f"model {alias!r} is no longer what it was at submission")
+    answers = {e.task: e.answer for e in spec.tasks if not isinstance(e.answer, DirectAnswer)}
     context = Context(
         models={spec.models[alias].ref: info.path for alias, info in checkpoints.items()},
         digests=dict(job.model_digests),
@@ -46,5 +47,8 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         device=settings.device,
         statistics=settings.statistics_dir,
         chat=chats(spec, checkpoints),
+        answers=answers,
+        # Jobs that draw no samples may share what a worker holds.
+        seed=spec.seed if answers else 0,
     )
     return Ready(spec, shapes(checkpoints), context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
@@ -62,6 +63,7 @@ def joined(
                 no_answer=sum(part.no_answer for part, _ in parts),
                 wrong_language=sum(part.wrong_language for part, _ in parts),
                 tokens=sum(part.tokens for part, _ in parts),
+                failures=dict(sum((Counter(part.failures) for part, _ in parts), Counter())),
             )
     return Result(
         "",

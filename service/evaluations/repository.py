@@ -88,6 +88,8 @@ def record(
             no_answer=scores.no_answer,
             wrong_language=scores.wrong_language,
             tokens=scores.tokens,
+            failures=dict(scores.failures),
+            agreed=scores.agreed,
         )
         for task, scores in result.scores.items()
     }
@@ -126,6 +128,8 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
             no_answer=score.no_answer,
             wrong_language=score.wrong_language,
             tokens=score.tokens,
+            failures=dict(score.failures),
+            agreed=score.agreed,
         )
         for task, score in original.scores.items()
     }

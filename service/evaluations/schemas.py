@@ -21,6 +21,13 @@ class Accuracy(BaseModel):
     no_answer: int = Field(description="Answers in which no number was found.")
     wrong_language: int = Field(description="Answers in another language than the task's.")
     tokens: int = Field(description="Tokens generated.")
+    failures: dict[str, int] = Field(
+        description="Programs that failed, by how; docs/answering.md lists the names."
+    )
+    agreed: int | None = Field(
+        description="Items with the same answer by a chain of thought and by a program, where that "
+        "was asked for."
+    )
 
     @classmethod
     def of(cls, score: Score) -> Accuracy:
@@ -36,6 +43,8 @@ class Accuracy(BaseModel):
             no_answer=score.no_answer,
             wrong_language=score.wrong_language,
             tokens=score.tokens,
+            failures=score.failures,
+            agreed=score.agreed,
         )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
+from evaluators.answering.checks import check_chain_of_thought, check_program, check_written
 from evaluators.catalogue import check_task
 from evaluators.errors import EvaluatorError
 from evaluators.published import overlap
@@ -14,7 +17,16 @@ from merging.vocabulary import child_infos
 from search.calibration import calibration_tasks
 from search.errors import FieldError, SpecError
 from search.spaces import make_space
-from search.spec import ParameterSpaceSpec, SearchSpec, check_spec
+from search.spec import (
+    Answer,
+    ChainOfThoughtAnswer,
+    ParameterSpaceSpec,
+    ProgramAnswer,
+    SearchSpec,
+    SelfConsistencyAnswer,
+    SelfVerificationAnswer,
+    check_spec,
+)
 from service.errors import Invalid
 from service.models import chats, located, shapes
 from service.settings import Settings
@@ -60,6 +72,12 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
             check_task(entry.task, entry.metric, settings.tasks_dir)
         except EvaluatorError as error:
             errors.append(FieldError(f"tasks.{index}.task", str(error)))
+            continue
+        try:
+            for check in _checks(entry.answer):
+                check(entry.task, entry.metric, settings.tasks_dir)
+        except EvaluatorError as error:
+            errors.append(FieldError(f"tasks.{index}.answer", str(error)))
     names = [entry.task for entry in spec.tasks]
     if both := overlap(names):
         searched, held = both
@@ -76,6 +94,18 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
                 path = f"stages.{index}.space.calibration.{field}"
                 errors.append(FieldError(path, str(error)))
     return errors
+
+
+def _checks(answer: Answer) -> Iterator[Callable[[str, str, Path | None], None]]:
+    """What must hold of a task that is answered so."""
+    if isinstance(answer, SelfConsistencyAnswer):
+        yield check_written
+        yield from _checks(answer.of)
+    compared = isinstance(answer, ChainOfThoughtAnswer | ProgramAnswer) and answer.agreement
+    if isinstance(answer, ChainOfThoughtAnswer) or compared:
+        yield check_chain_of_thought
+    if isinstance(answer, ProgramAnswer | SelfVerificationAnswer) or compared:
+        yield check_program
 
 
 def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:

@@ -14,6 +14,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
+from evaluators.answering.voting import Sampled, elected, score_samples
 from evaluators.errors import TaskDataError, UnsupportedTask
 from evaluators.likelihood_scoring import PreparedLikelihoods
 from evaluators.lm_eval_choices import LmEvalChoices
@@ -208,6 +209,17 @@ def test_the_metric_is_chosen_by_name(tasks_dir: Path) -> None:
     assert not flexible.score(item, Completion(f"It is 1{answer}", True, 5)).correct
     with pytest.raises(UnsupportedTask, match="no metric 'f1'"):
         load_task("lm_eval:gsm8k_local", tasks_dir, metric="f1")
+
+
+def test_samples_vote_by_what_the_filter_leaves(tasks_dir: Path) -> None:
+    strict = Sampled(load_task("lm_eval:gsm8k_local", tasks_dir), 4, 0.7)
+    item = next(i for s in SPLITS for i in strict.items(s) if i.id == "gsm8k_local-0000")
+    answer = item.reference.rpartition("#### ")[2]
+    written = [f"It is {answer}", f"#### 1{answer}", f"So.\n#### {answer}", f"#### {answer}"]
+    samples = [Completion(text, truncated=False, tokens=5) for text in written]
+    assert elected(strict, item, samples) == answer
+    assert score_samples(strict, item, samples).value == 1
+    assert score_samples(strict, item, samples[:2]).value == 0
 
 
 def test_documents_that_cannot_be_loaded(tmp_path: Path) -> None:

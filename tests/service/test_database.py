@@ -60,6 +60,8 @@ def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(tmp_path
         command.upgrade(config, "head")
         rows = connection.execute(text("SELECT number, n, tokens, same_as FROM trials"))
         assert rows.fetchall() == [(0, 60, 900, None), (1, 0, 0, None)]
+        failed = connection.execute(text("SELECT DISTINCT failures, agreed FROM scores"))
+        assert failed.fetchall() == [("{}", None)]
         command.downgrade(config, "0001")
         assert {column["name"] for column in inspect(connection).get_columns("trials")} == {
             column.name for column in Trial.__table__.columns
