@@ -2,7 +2,8 @@
 
 All three get the same prompts, those that lm-eval makes of a task, on the same fp32 model with the
 same stop rules. Batch sizes of the peers are the best of several on the first items. What a job
-does once, such as tokenising and setting up lm-eval, is left out for all.
+does once, such as tokenising and setting up lm-eval, is left out for all. Seconds of all the
+process's threads are measured beside those of the clock, which others on the machine prolong.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ class Figures:
     generate_items_per_s: float
     lm_eval_batch_size: int
     generate_batch_size: int
+    cuvee_cpu_s: float
+    lm_eval_cpu_s: float
+    generate_cpu_s: float
     outside_model_fraction: float
     identical_completions: int
     near_ties: int
@@ -87,23 +91,19 @@ def _measure(name: str, case: Case, count: int) -> Figures:
     generate(model, prepare(items[:4], tokenizer, task.generation))
 
     spent: list[float] = []
-    with _timed_forward(model, spent):
-        started = time.perf_counter()
+    with _timed_forward(model, spent), _timed() as cuvee:
         ours = generate(model, batches)
         scores = [task.score(*pair).value for pair in zip(items, ours, strict=True)]
-        cuvee = time.perf_counter() - started
 
     plain = _Plain(model, tokenizer, task.generation)
     plain_size = _best(lambda size: plain.texts(items[:TRIED_ITEMS], size))
-    started = time.perf_counter()
-    texts = plain.texts(items, plain_size)
-    plain_seconds = time.perf_counter() - started
+    with _timed() as plain_taken:
+        texts = plain.texts(items, plain_size)
 
     peer = _Peer(model, tokenizer, task)
     peer_size = _best(lambda size: peer.texts(items[:TRIED_ITEMS], size))
-    started = time.perf_counter()
-    theirs = peer.texts(items, peer_size)
-    peer_seconds = time.perf_counter() - started
+    with _timed() as peer_taken:
+        theirs = peer.texts(items, peer_size)
     their_scores = [
         task.score(item, Completion(text, truncated=False, tokens=0)).value
         for item, text in zip(items, theirs, strict=True)
@@ -120,12 +120,15 @@ def _measure(name: str, case: Case, count: int) -> Figures:
         prompt_tokens=sum(map(len, batches.prompts)),
         shared_tokens=len(batches.prefix),
         generated_tokens=sum(one.tokens for one in ours),
-        cuvee_items_per_s=len(items) / cuvee,
-        lm_eval_items_per_s=len(items) / peer_seconds,
-        generate_items_per_s=len(items) / plain_seconds,
+        cuvee_items_per_s=len(items) / cuvee.wall,
+        lm_eval_items_per_s=len(items) / peer_taken.wall,
+        generate_items_per_s=len(items) / plain_taken.wall,
         lm_eval_batch_size=peer_size,
         generate_batch_size=plain_size,
-        outside_model_fraction=1 - sum(spent) / cuvee,
+        cuvee_cpu_s=cuvee.cpu,
+        lm_eval_cpu_s=peer_taken.cpu,
+        generate_cpu_s=plain_taken.cpu,
+        outside_model_fraction=1 - sum(spent) / cuvee.wall,
         identical_completions=sum(same),
         near_ties=ties,
         cuvee_accuracy=sum(scores) / len(items),
@@ -205,12 +208,28 @@ def _best(run: Callable[[int], object]) -> int:
     """The batch size that takes the least time; larger ones are not tried once they are slower."""
     times: dict[int, float] = {}
     for size in BATCH_SIZES:
-        started = time.perf_counter()
-        run(size)
-        times[size] = time.perf_counter() - started
+        with _timed() as taken:
+            run(size)
+        times[size] = taken.wall
         if times[size] > 1.3 * min(times.values()):
             break
     return min(times, key=times.__getitem__)
+
+
+@dataclass
+class _Seconds:
+    """By the clock, and of the processors."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def _timed() -> Iterator[_Seconds]:
+    seconds = _Seconds(-time.perf_counter(), -time.process_time())
+    yield seconds
+    seconds.wall += time.perf_counter()
+    seconds.cpu += time.process_time()
 
 
 @contextmanager

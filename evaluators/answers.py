@@ -2,8 +2,8 @@
 
 Which number counts: the first one after the last anchor phrase ("答えは", "The answer is", "####",
 "\\boxed{", and their like in the eleven languages of MGSM), or the one right before "is the answer"
-and "が答えです", where an equation in that sentence counts as the side that is one number, the right
-one first; without an anchor the result of an equation that the text ends with, or else the last
+and "が答えです"; an equation in that sentence counts as the side that is one number, the right
+one first. Without an anchor the result of an equation that the text ends with, or else the last
 number. An anchor that no number follows (a completion cut short) gives way to the anchor before it.
 
 What does not count unless there is nothing else: numbers in parentheses, dates and times, ordinals,

@@ -3,7 +3,7 @@
 Read are digits of every script, full-width ones too; signs (ASCII, U+2212, full width, a leading ▲
 or △, "minus"); decimals; fractions (3/4, 1 1/2, 4分の3, \\frac{3}{4}); thousands separators (1,234,
 12,34,567, 1.234.567, 1'234, 1_234, 1 234 567, no-break spaces); powers of ten (1.5e3, 2×10^3) and
-multipliers (8万, 1億2000万, 2.5 million). Units, currency and percent signs are dropped: "25%" is 25.
+multipliers (8万, 1億2000万, 2.5 million). Units, currency and percent signs are dropped: 25% is 25.
 Digits inside a word (m2) are no numbers, neither are number words and kanji numerals.
 """
 
