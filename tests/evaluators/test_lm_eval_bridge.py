@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from lm_eval import simple_evaluate
 from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from evaluators.errors import TaskDataError, UnsupportedTask
 from evaluators.likelihood_scoring import PreparedLikelihoods
 from evaluators.lm_eval_choices import LmEvalChoices
-from evaluators.scoring import PreparedTask
 from evaluators.task import SPLITS, Completion
 from evaluators.tasks import load_any_task, load_task
 from tests.evaluators.shared_data import shared_data
