@@ -156,6 +156,9 @@ def test_the_metric_is_chosen_by_name(tasks_dir: Path) -> None:
     assert strict.score(item, loose).no_answer
     assert flexible.score(item, loose).correct
     assert not flexible.score(item, Completion(f"It is 1{answer}", True, 5)).correct
+    for task in (strict, flexible):
+        empty = task.score(item, Completion("", False, 1))
+        assert (empty.value, empty.no_answer) == (0, True)
     with pytest.raises(UnsupportedTask, match="no metric 'f1'"):
         load_task("lm_eval:gsm8k_local", tasks_dir, metric="f1")
 
