@@ -32,7 +32,7 @@ dataset_kwargs:
   data_files: {{train: {data}/train.jsonl, test: {data}/test.jsonl}}
   cache_dir: {data}/cache
 num_fewshot: {shots}
-fewshot_config: {{sampler: first_n}}
+fewshot_config: {{sampler: {sampler}}}
 generation_kwargs:
   until: {stop}
   do_sample: false
@@ -52,6 +52,7 @@ class Parity:
     stop: tuple[str, ...]
     tokens: int
     metrics: tuple[str, ...]
+    sampler: str = "first_n"
 
     @property
     def name(self) -> str:
@@ -128,6 +129,7 @@ PARITIES = {
         stop=("Question:", "</s>", "<|im_end|>"),
         tokens=96,
         metrics=("exact_match,strict-match", "exact_match,flexible-extract"),
+        sampler="default",
     ),
     "mgsm_native_cot_ja": Parity(
         "mgsm/native_cot/mgsm_native_cot_ja.yaml",
@@ -164,6 +166,7 @@ def written(parity: Parity, folder: Path, count: int) -> int:
         name=parity.name,
         data=data,
         shots=parity.shots,
+        sampler=parity.sampler,
         stop=json.dumps(parity.stop, ensure_ascii=False),
         tokens=parity.tokens,
     )
