@@ -90,8 +90,8 @@ def mgsm_ja(count: int) -> tuple[Sequence[Row], Sequence[Row]]:
         for question, answer in items
     ]
     # Published items are beyond the 135M model; it solves one that it has just read.
-    question, _ = JAPANESE_EXAMPLES[0]
-    known: Row = {"question": question, "answer": None, "answer_number": 7}
+    question, _ = JAPANESE_EXAMPLES[1]
+    known: Row = {"question": question, "answer": None, "answer_number": 400}
     return train, [*test[: count - 1], known]
 
 
@@ -212,7 +212,7 @@ def check(parity: Parity, folder: Path, smollm2: tuple[Any, Any], count: int) ->
     return seen
 
 
-@pytest.mark.parametrize(("name", "count"), [("gsm8k", 8), ("mgsm_native_cot_ja", 4), ("math", 9)])
+@pytest.mark.parametrize(("name", "count"), [("gsm8k", 8), ("mgsm_native_cot_ja", 3), ("math", 9)])
 def test_scores_equal_lm_eval(
     name: str, count: int, tmp_path: Path, smollm2: tuple[Any, Any]
 ) -> None:
