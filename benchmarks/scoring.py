@@ -2,7 +2,8 @@
 
 All three get the same prompts, those that lm-eval makes of a task, on the same fp32 model with the
 same stop rules. Batch sizes of the peers are the best of several on the first items. What a job
-does once, such as tokenising and setting up lm-eval, is left out for all.
+does once, such as tokenising and setting up lm-eval, is left out for all. Seconds of all the
+process's threads are measured beside those of the clock, which others on the machine prolong.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 import torch
 from lm_eval.models.huggingface import HFLM
+from lm_eval.models.utils_hf import stop_sequences_criteria
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoModelForCausalLM, AutoTokenizer, StopStringCriteria
@@ -30,7 +32,6 @@ from evaluators.lm_eval_bridge import LmEvalTask
 from evaluators.task import SPLITS, Completion, GenerationSettings, Item
 
 ROOT = Path(__file__).parent.parent
-BATCH_SIZES = (4, 8, 16)
 TRIED_ITEMS = 16
 """On these the peers' batch sizes are tried."""
 NEAR_TIE = 1e-4
@@ -51,6 +52,9 @@ class Figures:
     generate_items_per_s: float
     lm_eval_batch_size: int
     generate_batch_size: int
+    cuvee_cpu_s: float
+    lm_eval_cpu_s: float
+    generate_cpu_s: float
     outside_model_fraction: float
     identical_completions: int
     near_ties: int
@@ -63,19 +67,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=200, help="items a case (%(default)s)")
     parser.add_argument("--case", action="append", choices=CASES, help="default: all")
+    parser.add_argument(
+        "--batch-sizes",
+        type=int,
+        nargs="+",
+        default=[4, 8, 16],
+        help="the peers' sizes to try; one alone is taken without a try (%(default)s)",
+    )
     parser.add_argument("--json", type=Path, help="write all figures to this file")
     options = parser.parse_args()
     found = []
     console = Console()
     for name in options.case or CASES:
-        found.append(_measure(name, CASES[name], options.items))
+        found.append(_measure(name, CASES[name], options.items, options.batch_sizes))
         console.print(_table(found))
         if options.json:
             text = json.dumps([asdict(one) for one in found], indent=2)
             options.json.write_text(text + "\n", encoding="utf-8")
 
 
-def _measure(name: str, case: Case, count: int) -> Figures:
+def _measure(name: str, case: Case, count: int, sizes: Sequence[int]) -> Figures:
     auto: Any = AutoModelForCausalLM
     folder = case.model(ROOT)
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
@@ -87,23 +98,19 @@ def _measure(name: str, case: Case, count: int) -> Figures:
     generate(model, prepare(items[:4], tokenizer, task.generation))
 
     spent: list[float] = []
-    with _timed_forward(model, spent):
-        started = time.perf_counter()
+    with _timed_forward(model, spent), _timed() as cuvee:
         ours = generate(model, batches)
         scores = [task.score(*pair).value for pair in zip(items, ours, strict=True)]
-        cuvee = time.perf_counter() - started
 
     plain = _Plain(model, tokenizer, task.generation)
-    plain_size = _best(lambda size: plain.texts(items[:TRIED_ITEMS], size))
-    started = time.perf_counter()
-    texts = plain.texts(items, plain_size)
-    plain_seconds = time.perf_counter() - started
+    plain_size = _best(sizes, lambda size: plain.texts(items[:TRIED_ITEMS], size))
+    with _timed() as plain_taken:
+        texts = plain.texts(items, plain_size)
 
     peer = _Peer(model, tokenizer, task)
-    peer_size = _best(lambda size: peer.texts(items[:TRIED_ITEMS], size))
-    started = time.perf_counter()
-    theirs = peer.texts(items, peer_size)
-    peer_seconds = time.perf_counter() - started
+    peer_size = _best(sizes, lambda size: peer.texts(items[:TRIED_ITEMS], size))
+    with _timed() as peer_taken:
+        theirs = peer.texts(items, peer_size)
     their_scores = [
         task.score(item, Completion(text, truncated=False, tokens=0)).value
         for item, text in zip(items, theirs, strict=True)
@@ -120,12 +127,15 @@ def _measure(name: str, case: Case, count: int) -> Figures:
         prompt_tokens=sum(map(len, batches.prompts)),
         shared_tokens=len(batches.prefix),
         generated_tokens=sum(one.tokens for one in ours),
-        cuvee_items_per_s=len(items) / cuvee,
-        lm_eval_items_per_s=len(items) / peer_seconds,
-        generate_items_per_s=len(items) / plain_seconds,
+        cuvee_items_per_s=len(items) / cuvee.wall,
+        lm_eval_items_per_s=len(items) / peer_taken.wall,
+        generate_items_per_s=len(items) / plain_taken.wall,
         lm_eval_batch_size=peer_size,
         generate_batch_size=plain_size,
-        outside_model_fraction=1 - sum(spent) / cuvee,
+        cuvee_cpu_s=cuvee.cpu,
+        lm_eval_cpu_s=peer_taken.cpu,
+        generate_cpu_s=plain_taken.cpu,
+        outside_model_fraction=1 - sum(spent) / cuvee.wall,
         identical_completions=sum(same),
         near_ties=ties,
         cuvee_accuracy=sum(scores) / len(items),
@@ -153,14 +163,13 @@ class _Plain:
             encoded = self._tokenizer(
                 [items[i].prompt for i in places], return_tensors="pt", padding=True
             )
-            stops = list(self._settings.stop)
             output = self._model.generate(
                 input_ids=encoded["input_ids"],
                 attention_mask=encoded["attention_mask"],
                 max_new_tokens=self._settings.max_new_tokens,
                 do_sample=False,
                 pad_token_id=self._tokenizer.pad_token_id,
-                stopping_criteria=[StopStringCriteria(self._tokenizer, stops)] if stops else None,
+                stopping_criteria=self._stopping(*encoded["input_ids"].shape),
             )
             written = self._tokenizer.batch_decode(
                 output[:, encoded["input_ids"].shape[1] :], skip_special_tokens=True
@@ -168,6 +177,16 @@ class _Plain:
             for place, text in zip(places, written, strict=True):
                 found[place] = self._cut(text)
         return found
+
+    def _stopping(self, rows: int, columns: int) -> Any:
+        stops = list(self._settings.stop)
+        if not stops:
+            return None
+        try:
+            return [StopStringCriteria(self._tokenizer, stops)]
+        except ValueError:
+            # It cannot take a vocabulary of whole words apart; lm-eval's looks at decoded text.
+            return stop_sequences_criteria(self._tokenizer, stops, columns, rows)
 
     def gap(self, item: Item, one: str, other: str) -> float:
         """How far the two best logits lie apart where two completions part."""
@@ -201,16 +220,32 @@ class _Peer:
         return list(peer.generate_until(requests, disable_tqdm=True))
 
 
-def _best(run: Callable[[int], object]) -> int:
+def _best(sizes: Sequence[int], run: Callable[[int], object]) -> int:
     """The batch size that takes the least time; larger ones are not tried once they are slower."""
     times: dict[int, float] = {}
-    for size in BATCH_SIZES:
-        started = time.perf_counter()
-        run(size)
-        times[size] = time.perf_counter() - started
+    for size in sizes if len(sizes) > 1 else ():
+        with _timed() as taken:
+            run(size)
+        times[size] = taken.wall
         if times[size] > 1.3 * min(times.values()):
             break
-    return min(times, key=times.__getitem__)
+    return min(times, key=times.__getitem__, default=sizes[0])
+
+
+@dataclass
+class _Seconds:
+    """By the clock, and of the processors."""
+
+    wall: float = 0.0
+    cpu: float = 0.0
+
+
+@contextmanager
+def _timed() -> Iterator[_Seconds]:
+    seconds = _Seconds(-time.perf_counter(), -time.process_time())
+    yield seconds
+    seconds.wall += time.perf_counter()
+    seconds.cpu += time.process_time()
 
 
 @contextmanager

@@ -26,6 +26,16 @@ num_fewshot: 5
 fewshot_config:
   sampler: first_n
 """
+_MGSM_JA = """\
+include: {shipped}
+task: {name}
+dataset_path: json
+dataset_name: null
+dataset_kwargs:
+  data_files: {{test: {folder}/test.jsonl}}
+  cache_dir: {folder}/cache
+training_split: null
+"""
 _WORD_PROBLEMS = """\
 task: {name}
 dataset_path: json
@@ -73,17 +83,39 @@ def make_task(case: Case, folder: Path, count: int) -> LmEvalTask:
 
 
 def _gsm8k(folder: Path, count: int) -> str:
-    data = Path(os.environ.get("CUVEE_SHARED_DATA", "")) / "gsm8k"
-    if not data.is_dir():
-        raise SystemExit("GSM8K is missing: set CUVEE_SHARED_DATA to a folder with gsm8k/*.jsonl")
     for name, lines in (("train", 5), ("test", count)):
-        text = (data / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()[:lines]
+        text = _published("gsm8k", f"{name}.jsonl")[:lines]
         (folder / f"{name}.jsonl").write_text("\n".join(text), encoding="utf-8")
+    return _GSM8K.format(shipped=_shipped("gsm8k/gsm8k.yaml"), name=_NAME, folder=folder)
+
+
+def _mgsm_ja(folder: Path, count: int) -> str:
+    rows = [line.rsplit("\t", 1) for line in _published("mgsm", "mgsm_ja.tsv")[:count]]
+    lines = [
+        json.dumps({"question": question, "answer": None, "answer_number": answer})
+        for question, answer in rows
+    ]
+    (folder / "test.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    shipped = _shipped("mgsm/native_cot/mgsm_native_cot_ja.yaml")
+    return _MGSM_JA.format(shipped=shipped, name=_NAME, folder=folder)
+
+
+def _published(*parts: str) -> list[str]:
+    """The lines of a published file under CUVEE_SHARED_DATA."""
+    path = Path(os.environ.get("CUVEE_SHARED_DATA", "")).joinpath(*parts)
+    if not path.is_file():
+        raise SystemExit(
+            f"{'/'.join(parts)} is missing: set CUVEE_SHARED_DATA to a folder that has it"
+        )
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def _shipped(task: str) -> Path:
+    """The file of a task that lm-eval ships."""
     spec = importlib.util.find_spec("lm_eval")
     assert spec is not None
     assert spec.origin is not None
-    shipped = Path(spec.origin).parent / "tasks" / "gsm8k" / "gsm8k.yaml"
-    return _GSM8K.format(shipped=shipped, name=_NAME, folder=folder)
+    return Path(spec.origin).parent / "tasks" / task
 
 
 def _word_problems(folder: Path, count: int) -> str:
@@ -100,7 +132,12 @@ def _word_problems(folder: Path, count: int) -> str:
     )
 
 
+def _large(root: Path) -> Path:
+    return parents(root / ".bench/parents")["base"]
+
+
 CASES = {
-    "gsm8k_5_shot_135m": Case(lambda root: parents(root / ".bench/parents")["base"], _gsm8k),
     "word_problems_zoo": Case(lambda root: root / "zoo" / "ja", _word_problems),
+    "gsm8k_5_shot_135m": Case(_large, _gsm8k),
+    "mgsm_ja_135m": Case(_large, _mgsm_ja),
 }

@@ -1,10 +1,10 @@
 """Reading the final number out of what a model wrote.
 
 Which number counts: the first one after the last anchor phrase ("答えは", "The answer is", "####",
-"\\boxed{", and their like in the eleven languages of MGSM), where an equation in that sentence
-counts as the side that is one number, the right one first; without an anchor the result of an
-equation that the text ends with, or else the last number. An anchor that no number follows (a
-completion cut short) gives way to the anchor before it.
+"\\boxed{", and their like in the eleven languages of MGSM), or the one right before "is the answer"
+and "が答えです"; an equation in that sentence counts as the side that is one number, the right
+one first. Without an anchor the result of an equation that the text ends with, or else the last
+number. An anchor that no number follows (a completion cut short) gives way to the anchor before it.
 
 What does not count unless there is nothing else: numbers in parentheses, dates and times, ordinals,
 "step 3", "1人あたり", "not 17 but", the numbering of a list, remarks that open with "なお" or
@@ -29,7 +29,7 @@ RELATIVE_TOLERANCE = Fraction(1, 10**6)
 
 def parse_number(text: str) -> Fraction | None:
     """The number that a completion ends up with, or None where it has none."""
-    text = normalise(text)
+    text = _ANNOUNCED_AFTERWARDS.sub(r"\1\n#### \1", normalise(text))
     for part in (*_before_next_question(text), text):
         answer = _announced(part)
         if answer is None:
@@ -65,6 +65,12 @@ _ANCHOR = _pattern(
     r"|\brespuesta\b(?:\s+(?:final|correcta))?\s*(?:es\b|[:=])"
     r"|\bréponse\b(?:\s+(?:finale|correcte))?\s*(?:est\b|[:=])"
     r"|\bответ\b\s*(?:равен|[-:=]))"
+)
+# "18 is the answer", "18ドルが答えです": the number before counts.
+_ANNOUNCED_AFTERWARDS = _pattern(
+    r"((?<![\d.,/])-?[$£€¥]?\d[\d,./]*(?: \d+/\d+)?)"
+    r"(?:[^\d\s、。,.]{0,4}が(?:答え|正解)(?:です|だ|で(?=す|あ)|とな|にな)"
+    r"| ?[a-z%]{0,12} is (?:the|our|your) (?:final |correct )?answer\b)"
 )
 _NEXT_QUESTION = _pattern(
     r"^[ \t#]*(?:question|problem|instruction|q|問題|質問|指示|frage|pregunta|задача|swali"
@@ -131,11 +137,9 @@ def _announced(text: str) -> Fraction | None:
 
 def _after_anchor(text: str, *, boxed: bool) -> Fraction | None:
     """The answer announced by an anchor, of which `text` is the rest."""
-    if boxed:
-        text = _inside_brace(text)
-    else:
-        text = _LONE_MINUS.sub("-", text, count=1) if _LONE_MINUS.match(text) else text
-        text = _LINE_END.split(text.lstrip(" \t\n:=*"), maxsplit=1)[0]
+    text = _LONE_MINUS.sub("-", text, count=1) if _LONE_MINUS.match(text) else text
+    line = _LINE_END.split(text.lstrip(" \t\n:=*"), maxsplit=1)[0]
+    text = _inside_brace(text) if boxed else line
     sentence = _SENTENCE_END.split(text, maxsplit=1)[0]
     for part in (sentence, text):
         for reading in _readings(part):

@@ -1,10 +1,10 @@
 """Numbers as people and models write them, read exactly.
 
-Read are digits of every script, full-width ones too; signs (ASCII, U+2212, full width, a leading ▲,
-"minus"); decimals; fractions (3/4, 1 1/2, 4分の3, \\frac{3}{4}); thousands separators (1,234,
-12,34,567, 1.234.567, 1'234, no-break spaces); powers of ten (1.5e3, 2×10^3) and multipliers (8万,
-1億2000万, 2.5 million). Units, currency and percent signs are dropped: "25%" is 25. Digits inside a
-word (m2) are no numbers, neither are number words and kanji numerals.
+Read are digits of every script, full-width ones too; signs (ASCII, U+2212, full width, a leading ▲
+or △, "minus"); decimals; fractions (3/4, 1 1/2, 4分の3, \\frac{3}{4}); thousands separators (1,234,
+12,34,567, 1.234.567, 1'234, 1_234, 1 234 567, no-break spaces); powers of ten (1.5e3, 2×10^3) and
+multipliers (8万, 1億2000万, 2.5 million). Units, currency and percent signs are dropped: 25% is 25.
+Digits inside a word (m2) are no numbers, neither are number words and kanji numerals.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ def normalise(text: str) -> str:
     text = re.sub(r"(?<=\d)(?=[¼-¾⅐-⅞])", " ", text)
     text = re.sub(r"[①-⑳]", lambda m: f"({unicodedata.normalize('NFKC', m.group())}) ", text)
     text = re.sub(r"[⁰¹²³⁴-⁹⁻]+", lambda m: "^" + m.group().translate(_SUPERSCRIPTS), text)
-    text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f'’](?=\d{3}(?!\d))", ",", text)
+    text = re.sub(r"(?<=\d)[\u00a0\u2009\u202f'’_](?=\d{3}(?!\d))", ",", text)
     text = unicodedata.normalize("NFKC", text.translate(_SIGNS)).replace("⁄", "/")
     text = re.sub(r"(?![0-9])\d", lambda m: str(unicodedata.decimal(m.group())), text)
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
+    text = _CERTAIN_SPACE_GROUPS.sub(_without_spaces, text)
     return _CONTINENTAL.sub(_with_point, text)
 
 
@@ -41,8 +42,8 @@ def with_decimal_commas(text: str) -> str:
 
 
 def with_grouping_spaces(text: str) -> str:
-    """A normalised text, with the spaces of 1 234 567 removed."""
-    return _SPACE_GROUPS.sub(lambda m: m.group().replace(" ", ""), text)
+    """A normalised text, with the spaces of 1 234 removed, which could as well be two numbers."""
+    return _SPACE_GROUPS.sub(_without_spaces, text)
 
 
 def numbers(text: str) -> Iterator[Fraction]:
@@ -57,12 +58,13 @@ _DECIMAL = (
     r"(?:\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?|\d{1,2}(?:,\d\d)+,\d{3}(?!\d)"
     r"|\d+(?:\.\d+)?|\.\d+)"
 )
+_WHOLE = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)"
 _NUMBER = re.compile(
     rf"""
     (?<![A-Za-z\d^_])(?<!\d\.)
     (?:
         (?:(?P<whole>\d+)(?:\s+(?:and\s+)?|と\s*))?
-        (?P<top>(?<!/)\d+)\s?/\s?(?P<bottom>\d+)(?!\s?/|[\d.])
+        (?P<top>(?<!/){_WHOLE})\s?/\s?(?P<bottom>{_WHOLE})(?!\s?/|[\d.])
       | (?:(?P<mantissa>{_DECIMAL})\s?[×x*]\s?)?10\^\{{?(?P<power>-?\d+)
       | (?P<kanji>(?:{_DECIMAL}[百千万億兆]+)+(?:{_DECIMAL})?)
       | (?P<decimal>{_DECIMAL})
@@ -92,8 +94,8 @@ _MAX_EXPONENT = 100
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _SIGNS = str.maketrans({**dict.fromkeys("−‐‑‒–—﹣－", "-"), "٫": ".", "٬": ","})
 _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(-?)\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1\2/\3 "),
-    (re.compile(r"(-?)\\[dt]?frac\s*(\d)\s*(\d)"), r" \1\2/\3 "),
+    (re.compile(r"(-?)\\[dtc]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1\2/\3 "),
+    (re.compile(r"(-?)\\[dtc]?frac\s*(\d)\s*(\d)"), r" \1\2/\3 "),
     (re.compile(r"(-?)(?<!\d)(\d+)分の(\d+)"), r" \1\3/\2 "),
     (re.compile(r"\\times\b|\\cdot\b"), "×"),
     (re.compile(r"\\approx\b"), "≈"),
@@ -105,8 +107,9 @@ _REWRITES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\bis equal to\b|\bequals\b", re.IGNORECASE), "="),
     (re.compile(r"(?:\bminus\b|\bnegative\b|マイナス)\s*(?=[$£€¥]?[\d.])", re.IGNORECASE), "-"),
     (re.compile(r"(?<=[=≈])[ ]*-[ ]+(?=[$£€¥]?\d)"), " -"),
-    (re.compile(r"▲(?=[$£€¥]?\d)"), "-"),
+    (re.compile(r"[▲△](?=[$£€¥]?\d)"), "-"),
     (re.compile(r"(?<![\d,.])(\d+),(\d{1,2})(?=\s?(?:€|EUR\b|[Ee]uros?\b))"), r"\1.\2"),
+    (re.compile(r"(?<=€)(\s?\d+),(\d{1,2})(?![\d,])"), r"\1.\2"),
 )
 # A point between groups is certain where there are two of them, or a comma follows.
 _CONTINENTAL = re.compile(
@@ -114,7 +117,16 @@ _CONTINENTAL = re.compile(
 )
 _POINT_GROUPS = re.compile(r"(?<![\d.,])[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?(?![\d,]|\.\d)")
 _DECIMAL_COMMA = re.compile(r"(?<![\d.,])(0(?=,\d)|\d+(?=,(?:\d{1,2}|\d{4,})(?!\d))),(\d+)(?!,\d)")
+# So are spaces: of two groups a million is made, or an amount of euros.
+_CERTAIN_SPACE_GROUPS = re.compile(
+    r"(?<![\d.,/])(?<!\d )[1-9]\d{0,2}(?:(?: \d{3}){2,}(?![\d/]| [\d/]|,\d{3})"
+    r"|(?: \d{3})+(?=(?:[.,]\d\d?)? ?(?:€|EUR\b|[Ee]uros?\b|руб)))"
+)
 _SPACE_GROUPS = re.compile(r"(?<![\d.,/])\d{1,3}(?: \d{3})+(?![\d/]|,\d{3}| /)")
+
+
+def _without_spaces(match: re.Match[str]) -> str:
+    return match.group().replace(" ", "")
 
 
 def _with_point(match: re.Match[str]) -> str:
@@ -132,9 +144,8 @@ def _value(match: re.Match[str]) -> Fraction | None:
     if sum(character.isdigit() for character in match.group()) > _MAX_DIGITS:
         return None
     if match["top"]:
-        if int(match["bottom"]) == 0:
-            return None
-        return int(match["whole"] or 0) + Fraction(int(match["top"]), int(match["bottom"]))
+        top, bottom = _decimal(match["top"]), _decimal(match["bottom"])
+        return int(match["whole"] or 0) + top / bottom if bottom else None
     power = int(match["power"] or match["exponent"] or 0)
     if abs(power) > _MAX_EXPONENT:
         return None

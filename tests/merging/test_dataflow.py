@@ -17,6 +17,7 @@ from transformers import AutoModelForCausalLM
 
 from evaluators.batches import Limits, prepare
 from evaluators.generation import generate
+from evaluators.likelihood import log_likelihoods, prepare_pairs
 from evaluators.shared_prefix import read_prefix
 from evaluators.task import GenerationSettings, Item
 from merging.checkpoint import check_recipe, inspect_checkpoint, open_parent
@@ -186,6 +187,33 @@ def test_completions_are_those_of_the_export(family: str, before: str, tmp_path:
         whole = child.generate(tokens, max_new_tokens=12, do_sample=False, eos_token_id=ends)
         text = tokenizer.decode(whole[0, tokens.shape[1] :], skip_special_tokens=True)
         assert completion.text == text
+
+
+def test_likelihoods_are_those_of_the_export(tmp_path: Path) -> None:
+    tokenizer = byte_tokenizer()
+    size = len(tokenizer)
+    folders = {
+        "a": write(tmp_path / "a", "llama", 1, vocab_size=size),
+        "b": write(tmp_path / "b", "llama", 2, layers=2, vocab_size=size),
+    }
+    recipe = recipe_of(HOPS)
+    write_checkpoint(recipe, folders, tmp_path / "child")
+    loaded = _Auto.from_pretrained(tmp_path / "child", dtype=torch.float32).eval()
+    child: Any = MergeEngine(folders).merge(recipe)
+    examples = "2 + 2 = 4; 3 + 4 = 7; 1 + 1 = 2; "
+    asked = [(f"{examples}{n} + 5 =", f" {n + 5}") for n in range(6)]
+    pairs = prepare_pairs(asked, tokenizer)
+    assert pairs.prefix >= len(examples)
+    assert read_prefix(child, pairs.texts[0][: pairs.prefix]) is not None
+    for text, count, found in zip(
+        pairs.texts, pairs.counts, log_likelihoods(child, pairs), strict=True
+    ):
+        with torch.inference_mode():
+            scores = loaded(torch.tensor([text[:-1]])).logits[0, -count:].log_softmax(-1)
+        after = torch.tensor(text[-count:])
+        assert found is not None
+        assert found.log == pytest.approx(float(scores.gather(1, after[:, None]).sum()), abs=1e-3)
+        assert found.greedy == torch.equal(scores.argmax(-1), after)
 
 
 def test_windows_of_attention_go_with_their_blocks(tmp_path: Path) -> None:
