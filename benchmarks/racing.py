@@ -19,12 +19,14 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
+from search.spec import RacingAllocation
 from service.cli.local_service import local_service
 from service.cli.watching import follow_job, score_on
 from service.client import ApiError, Client
 
 ROOT = Path(zoo.__file__).parent.parent
 SPEC = ROOT / "examples" / "japanese-maths.yaml"
+WAYS = ["full", "racing"]
 
 
 @dataclass(frozen=True)
@@ -44,45 +46,58 @@ class Figures:
 def main() -> None:
     """Run the searches and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=5, help="searches each way (%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3, 4, 5], metavar="SEED")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="default: both")
     parser.add_argument("--trials", type=int, default=300, help="trials a search (%(default)s)")
-    parser.add_argument("--block", type=int, default=32, help="items a block (%(default)s)")
-    parser.add_argument("--error", type=float, default=0.05, help="of stopping (%(default)s)")
-    parser.add_argument("--elite", type=int, default=1, help="trials to beat (%(default)s)")
+    for field in ("first", "block", "error", "elite"):
+        kind = RacingAllocation.model_fields[field]
+        parser.add_argument(f"--{field}", type=type(kind.default), default=kind.default)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument("--json", type=Path, help="add the figures to those in this file")
     options = parser.parse_args()
-    racing = {"kind": "racing", "block": options.block, "error": options.error}
-    racing |= {"elite": options.elite}
+    racing = {field: getattr(options, field) for field in ("first", "block", "error", "elite")}
+    settings = {"full": {"kind": "full"}, "racing": {"kind": "racing"} | racing}
     console = Console()
-    found: list[Figures] = []
+    found = _read(options.json)
     with tempfile.TemporaryDirectory(prefix="cuvee-racing-") as name:
         folder = Path(name)
         with (
             local_service(folder, ROOT, options.workers, console) as address,
             Client(address) as client,
         ):
-            for seed in range(1, options.seeds + 1):
-                for allocation in ({"kind": "full"}, racing):
-                    spec = _spec(seed, options.trials, allocation)
+            for seed in options.seeds:
+                for way in options.ways:
+                    spec = _spec(seed, options.trials, settings[way])
                     found.append(_search(client, console, folder, spec))
                     if options.json:
                         figures = [asdict(one) for one in found]
                         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     console.print(_table(found))
-    console.print(summary(found))
+    if {one.allocation for one in found} == set(WAYS):
+        console.print(summary(found))
 
 
 def summary(found: list[Figures]) -> str:
-    """Mean accuracy each way, their difference in points, and the share of tokens."""
-    ways = {way: [one for one in found if one.allocation == way] for way in ("full", "racing")}
-    accuracy = {way: mean(one.accuracy for one in figures) for way, figures in ways.items()}
-    tokens = {way: sum(one.tokens for one in figures) for way, figures in ways.items()}
+    """Mean accuracy each way, their difference in points, and the share of tokens.
+
+    Over the seeds that were searched both ways.
+    """
+    ways = {way: {one.seed: one for one in found if one.allocation == way} for way in WAYS}
+    seeds = sorted(ways["full"].keys() & ways["racing"].keys())
+    accuracy = {way: mean(ways[way][seed].accuracy for seed in seeds) for way in WAYS}
+    tokens = {way: sum(ways[way][seed].tokens for seed in seeds) for way in WAYS}
     return (
-        f"mean holdout accuracy: full {accuracy['full']:.1%}, racing {accuracy['racing']:.1%} "
+        f"mean holdout accuracy over {len(seeds)} seeds: full {accuracy['full']:.1%}, "
+        f"racing {accuracy['racing']:.1%} "
         f"({100 * (accuracy['racing'] - accuracy['full']):+.1f} points), "
         f"for {tokens['racing'] / tokens['full']:.0%} of the tokens"
     )
+
+
+def _read(path: Path | None) -> list[Figures]:
+    if path is None or not path.exists():
+        return []
+    return [Figures(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, Any]:

@@ -1,23 +1,21 @@
 """Racing: items are scored block by block, and candidates that cannot win are scored no further.
 
-A candidate has to reach the fitness of a rival. It is compared item by item, not with the rival's
-own scores, which are right or wrong by chance as its own are, but with the mean scores best_i of
-several of the best trials: how hard an item is cancels, and their chance does not come on top of
-the candidate's. What is then tested is the mean of the differences
+A candidate has to reach the fitness of a rival on all N items. It is compared item by item, not
+with the rival's own scores, which are right or wrong by chance as its own are, but with the mean
+scores best_i of several of the best trials: how hard an item is cancels, and their chance does not
+come on top of the candidate's. What is then tested is the mean of the differences
 
     x_i = share_i (score_i - best_i) - (rival's fitness - mean fitness of the best)
 
-All N items lie in one random order, so that those scored so far are a sample without replacement.
-The test is that of Waudby-Smith and Ramdas, "Estimating means of bounded random variables by
-betting" (arXiv 2010.09686), section 5: under the null hypothesis that the mean of all N differences
-is at least 0, the next difference has, given those before it, a mean of at least -sum / left.
-Whoever bets against that can expect no gain, so the capital
-
-    K_t = product over i <= t of (1 - stake_i (x_i - mean_i)),   stake_i known before x_i,
-
-is a nonnegative supermartingale, and by Ville's inequality it ever reaches 1 / error with a chance
-of at most `error`, no matter how often one looks. The stakes are a mixture of fixed ones, as no
-single stake suits a large and a small difference. Nothing is assumed of the scores but their range.
+All N items lie in one random order, so that those scored so far are a sample without replacement,
+and what has to be shown is that the mean of all N differences is below zero. That is a
+group-sequential test with one look a block; `search.boundary` has its critical values and their
+source. The standard error comes from the larger of two mean squares of differences. One is that of
+the items seen. The other is that of all N, as it would be if the candidate reached its rival: an
+item not seen is then right with the chance that it is right for the best (a count r of k, as
+(r + 1/2) / (k + 1): Krichevsky and Trofimov, IEEE Transactions on Information Theory 27, 1981),
+moved by the amount that what was seen leaves to make good. The first mean square alone would be
+too small where the items that make the difference are few, and not seen yet.
 
 What is random is the order, which all candidates of a job share: `error` is the chance of one
 candidate, and the errors of several are not independent.
@@ -29,19 +27,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, pairwise
 
+import numpy as np
+
+from search.boundary import critical_values, information
 from search.samplers.seeding import generator
 
-STAKES = (0.8, 0.4, 0.2)
-"""Of capital, for a difference that is larger than expected by the whole range of a score.
-
-The best stake is the mean difference by its variance. These suit the differences of 5 to 20 points
-that a few hundred items can show; each further one would cost the others a share of the capital."""
 PEERS = 10
 """So many of the best trials make the mean scores that a candidate's are compared with."""
 
-# No bet can lose everything: a capital of 0 would never recover.
-_CAUTION = 0.99
 # Sums of equal scores such as 1/3 may differ by this.
 _ROUNDING = 1e-9
 # A stream of random numbers of its own, apart from those of trials, which count from 0.
@@ -55,11 +50,12 @@ Scores = Mapping[str, Sequence[float]]
 class Rival:
     """What a candidate has to reach: `fitness`, in [0, 1].
 
-    `scores` are mean scores of the best trials on all items, in the order of the tasks.
+    `scores` are mean scores of the `peers` best trials on all items, in the order of the tasks.
     """
 
     scores: Scores
     fitness: float
+    peers: int
 
 
 def make_rival(best: Sequence[Scores], fitness: float) -> Rival:
@@ -71,7 +67,7 @@ def make_rival(best: Sequence[Scores], fitness: float) -> Rival:
         ]
         for task in best[0]
     }
-    return Rival(means, fitness)
+    return Rival(means, fitness, len(best))
 
 
 @dataclass(frozen=True)
@@ -96,102 +92,118 @@ class Race:
     shares: Mapping[str, float]
     error: float
 
-    @property
-    def items(self) -> int:
-        """The number of all items, N."""
-        return sum(len(block.items) for block in self.blocks)
+    @cached_property
+    def items(self) -> tuple[tuple[str, int], ...]:
+        """All N items in the order in which they are scored."""
+        return tuple(item for block in self.blocks for item in block.items)
 
     def is_lost(self, scored: Sequence[Scores], rival: Rival) -> bool:
         """Whether a candidate scored on the first blocks is shown to stay below its rival.
 
         `scored` are the candidate's scores on block 0, 1, ..., in the order of their places.
         """
-        ahead = self._ahead(rival)
-        differences = self._differences(scored, rival)
-        highest = [
-            self._difference(task, at, 1.0, rival) - ahead
-            for block in self.blocks[len(scored) :]
-            for task, at in block.items
-        ]
-        if math.fsum(differences) + math.fsum(highest) < -_ROUNDING:
-            return True
-        scale = max(self.shares.values()) + abs(ahead)
-        return is_below_zero([x / scale for x in differences], self.items, self.error)
+        stakes = self.stakes(rival)
+        seen = stakes.differences(self.in_order(scored))
+        left = stakes.after(len(seen))
+        if len(scored) == len(self.blocks):
+            return bool(seen.sum() < -_ROUNDING)
+        return is_below_zero(seen, left, self.critical[len(scored) - 1])
 
     def estimate(self, scored: Sequence[Scores], rival: Rival) -> float:
         """The candidate's fitness on all items: the rival's, plus the mean weighted difference.
 
         That cancels how hard the items scored so far are. In [0, 1].
         """
-        differences = self._differences(scored, rival)
-        found = rival.fitness + math.fsum(differences) / len(differences)
-        return min(1.0, max(0.0, found))
+        seen = self.stakes(rival).differences(self.in_order(scored))
+        return min(1.0, max(0.0, rival.fitness + float(seen.mean())))
 
-    def _differences(self, scored: Sequence[Scores], rival: Rival) -> list[float]:
-        """Such that their mean over all items is the candidate's fitness less the rival's."""
-        ahead = self._ahead(rival)
-        found = []
+    def stakes(self, rival: Rival) -> Stakes:
+        """What each item can do for a candidate, in the order in which they are scored."""
+        best = np.array([rival.scores[task][at] for task, at in self.items])
+        shares = np.array([self.shares[task] for task, _ in self.items])
+        wrong = -shares * best - (rival.fitness - (shares * best).mean())
+        chance = (rival.peers * best + 0.5) / (rival.peers + 1)
+        return Stakes(wrong + shares, wrong, chance)
+
+    def in_order(self, scored: Sequence[Scores]) -> np.ndarray:
+        """The scores on the first blocks as one array."""
+        found: list[float] = []
         for block, scores in zip(self.blocks, scored, strict=False):
             following = {task: iter(values) for task, values in scores.items()}
-            found += [
-                self._difference(task, at, next(following[task]), rival) - ahead
-                for task, at in block.items
-            ]
+            found += [next(following[task]) for task, _ in block.items]
+        return np.array(found)
+
+    @cached_property
+    def critical(self) -> list[float]:
+        """The critical value after each block but the last."""
+        looks = list(accumulate(len(block.items) for block in self.blocks))[:-1]
+        return critical_values(looks, len(self.items), self.error)
+
+
+@dataclass(frozen=True)
+class Stakes:
+    """Items: the difference x_i if right, if wrong, and the chance of right for the best trials."""
+
+    right: np.ndarray
+    wrong: np.ndarray
+    chance: np.ndarray
+
+    def differences(self, scores: np.ndarray) -> np.ndarray:
+        """Those of a candidate with these scores on the first items."""
+        right, wrong = self.right[: len(scores)], self.wrong[: len(scores)]
+        found: np.ndarray = wrong + scores * (right - wrong)
         return found
 
-    def _difference(self, task: str, at: int, score: float, rival: Rival) -> float:
-        return self.shares[task] * (score - rival.scores[task][at])
+    def after(self, done: int) -> Stakes:
+        """The items after the first `done`."""
+        return Stakes(self.right[done:], self.wrong[done:], self.chance[done:])
 
-    def _ahead(self, rival: Rival) -> float:
-        """How far the rival's fitness is above the mean fitness of the best."""
-        items = [item for block in self.blocks for item in block.items]
-        mean = math.fsum(self.shares[task] * rival.scores[task][at] for task, at in items)
-        return rival.fitness - mean / self.items
+
+def is_below_zero(seen: np.ndarray, left: Stakes, critical: float) -> bool:
+    """Whether the mean of all differences is shown to be negative by those `seen`.
+
+    It certainly is if it would be with all items that are `left` right. Otherwise it is called
+    negative if the mean seen is `critical` standard errors below zero.
+    """
+    behind = -float(seen.sum())
+    if left.right.sum() < behind - _ROUNDING:
+        return True
+    done, total = len(seen), len(seen) + len(left.right)
+    squares = float((seen**2).sum())
+    square = max(squares / done, (squares + _expected_squares(left, behind)) / total)
+    error = math.sqrt(square / information(done, total))
+    return behind / done > _ROUNDING + critical * error
+
+
+def _expected_squares(left: Stakes, behind: float) -> float:
+    """The expected sum of squares of the differences left, if their sum is `behind`."""
+    gain = left.right - left.wrong
+    moved = (behind - (left.wrong + left.chance * gain).sum()) / gain.sum()
+    chance = np.clip(left.chance + moved, 0.0, 1.0)
+    return float((chance * left.right**2 + (1 - chance) * left.wrong**2).sum())
 
 
 def make_race(
     counts: Mapping[str, int],
     weights: Mapping[str, float],
     *,
+    first: int,
     block: int,
     error: float,
     seed: int,
 ) -> Race:
     """All items of all tasks in one order that follows from `seed`, cut into blocks of `block`.
 
-    `counts` and `weights` are the number of items and the weight in the fitness by task.
+    Block 0 has `first` items. `counts` and `weights` are the number of items and the weight in the
+    fitness by task.
     """
     items = [(task, place) for task in sorted(counts) for place in range(counts[task])]
     order = generator(seed, _ORDER).permutation(len(items)).tolist()
-    parts = [order[start : start + block] for start in range(0, len(order), block)]
+    starts = [0, *range(first, len(order), block)]
+    parts = [order[start:end] for start, end in pairwise([*starts, len(order)])]
     total = math.fsum(weights.values())
     return Race(
         tuple(Block(number, tuple(items[i] for i in part)) for number, part in enumerate(parts)),
         {task: weights[task] / total * len(items) / counts[task] for task in counts},
         error,
     )
-
-
-def is_below_zero(differences: Sequence[float], total: int, error: float) -> bool:
-    """Whether the mean of `total` numbers in [-1, 1] is shown to be below 0.
-
-    `differences` are the first of them in random order. Of numbers whose mean is 0 or more, true
-    with a chance of at most `error`, over however many looks at a growing sequence.
-    """
-    capitals = [1.0] * len(STAKES)
-    seen = 0.0
-    for done, x in enumerate(differences):
-        expected = -seen / (total - done)
-        if expected > 1 + _ROUNDING:
-            return True
-        if expected <= -1:
-            return False
-        limit = _CAUTION / max(1 - expected, _ROUNDING)
-        capitals = [
-            capital * (1 - min(stake, limit) * (x - expected))
-            for capital, stake in zip(capitals, STAKES, strict=True)
-        ]
-        if sum(capitals) >= len(STAKES) / error:
-            return True
-        seen += x
-    return False

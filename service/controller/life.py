@@ -288,6 +288,7 @@ class Life:
                 return make_race(
                     {task: score.n for task, score in recorded.scores.items()},
                     self._weights,
+                    first=settings.first,
                     block=settings.block,
                     error=settings.error,
                     seed=self._spec.seed,

@@ -25,7 +25,7 @@ _ALONE = {"averages": False, "grid_step": None}
 
 def racing_spec(**more: Any) -> dict[str, Any]:
     """The elite is there after one generation of six."""
-    allocation = {"kind": "racing", "block": 8, "elite": 3}
+    allocation = {"kind": "racing", "first": 8, "block": 8, "elite": 3}
     return zoo_spec(
         trials=TRIALS, name="racing", items=ITEMS, allocation=allocation, baselines=_ALONE, **more
     )
@@ -123,7 +123,12 @@ def test_every_stop_follows_from_the_recorded_blocks(
 ) -> None:
     """Decided again from the log alone: item scores of the rival and of the blocks."""
     race = make_race(
-        {"word_problems_ja": ITEMS}, {"word_problems_ja": 1.0}, block=8, error=0.05, seed=5
+        {"word_problems_ja": ITEMS},
+        {"word_problems_ja": 1.0},
+        first=8,
+        block=8,
+        error=0.05,
+        seed=5,
     )
     log = trial_log(service.data, raced.id)
     for trial in log:
@@ -181,7 +186,9 @@ def test_a_killed_service_decides_the_same(
 def test_a_child_that_was_scored_before_is_not_scored_again(
     service: RunningService, client: Client, tmp_path: Path, allocation: str
 ) -> None:
-    settings = {"kind": "full"} if allocation == "full" else {"kind": "racing", "block": 8}
+    settings = (
+        {"kind": "full"} if allocation == "full" else {"kind": "racing", "first": 8, "block": 8}
+    )
     spec = write_spec(tmp_path, few_children(allocation=settings))
     job = wait_for_end(client, client.submit(spec).id)
     assert job.state == "finished", job.reason
