@@ -3,22 +3,33 @@
 A candidate has to reach the fitness of a rival on all N items. It is compared item by item, not
 with the rival's own scores, which are right or wrong by chance as its own are, but with the mean
 scores best_i of several of the best trials: how hard an item is cancels, and their chance does not
-come on top of the candidate's. What is then tested is the mean of the differences
+come on top of the candidate's. It reaches its rival if the mean of all N differences
 
     x_i = share_i (score_i - best_i) - (rival's fitness - mean fitness of the best)
 
-All N items lie in one random order, so that those scored so far are a sample without replacement,
-and what has to be shown is that the mean of all N differences is below zero. That is a
-group-sequential test with one look a block; `search.boundary` has its critical values and their
-source. The standard error comes from the larger of two mean squares of differences. One is that of
-the items seen. The other is that of all N, as it would be if the candidate reached its rival: an
-item not seen is then right with the chance that it is right for the best (a count r of k, as
-(r + 1/2) / (k + 1): Krichevsky and Trofimov, IEEE Transactions on Information Theory 27, 1981),
-moved by the amount that what was seen leaves to make good. The first mean square alone would be
-too small where the items that make the difference are few, and not seen yet.
+is at least zero. All items lie in one random order, so that those scored so far are a sample
+without replacement. Of a mean m over n of them, with nothing assumed of the candidate before, the
+mean of all N is predicted as
 
-What is random is the order, which all candidates of a job share: `error` is the chance of one
-candidate, and the errors of several are not independent.
+    normal with mean m and variance v (1/n - 1/N),
+
+v being the mean square of the differences (Ericson, "Subjective Bayesian models in sampling finite
+populations", JRSS B 31, 1969, for a flat prior; the variance is that of Cochran, "Sampling
+Techniques", section 2.6). A candidate stops once the predicted chance of reaching its rival is
+below `error`: stochastic curtailment by predictive power (Spiegelhalter, Freedman and Blackburn,
+"Monitoring clinical trials: conditional or predictive power?", Controlled Clinical Trials 7, 1986).
+
+So of the candidates that are stopped, a share of at most `error` would have reached their rival.
+That holds however often one looks, as what is predicted of a sample does not depend on why it ends,
+and for candidates that are as often above their rival as below. In a search most are below. It is
+not the chance that a candidate is stopped which would just reach its rival; that one is larger.
+
+For v the larger of two mean squares is taken. One is that of the items seen. The other is that of
+all N, as it would be if the candidate reached its rival: an item not seen is then right with the
+chance that it is right for the best (a count r of k, as (r + 1/2) / (k + 1): Krichevsky and
+Trofimov, IEEE Transactions on Information Theory 27, 1981), moved by the amount that what was seen
+leaves to make good. The first mean square alone would be too small where the items that make the
+difference are few, and not seen yet.
 """
 
 from __future__ import annotations
@@ -27,11 +38,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 
-from search.boundary import critical_values, information
 from search.samplers.seeding import generator
 
 PEERS = 10
@@ -105,9 +116,7 @@ class Race:
         stakes = self.stakes(rival)
         seen = stakes.differences(self.in_order(scored))
         left = stakes.after(len(seen))
-        if len(scored) == len(self.blocks):
-            return bool(seen.sum() < -_ROUNDING)
-        return is_below_zero(seen, left, self.critical[len(scored) - 1])
+        return is_below_zero(seen, left, self.error)
 
     def estimate(self, scored: Sequence[Scores], rival: Rival) -> float:
         """The candidate's fitness on all items: the rival's, plus the mean weighted difference.
@@ -133,12 +142,6 @@ class Race:
             found += [next(following[task]) for task, _ in block.items]
         return np.array(found)
 
-    @cached_property
-    def critical(self) -> list[float]:
-        """The critical value after each block but the last."""
-        looks = list(accumulate(len(block.items) for block in self.blocks))[:-1]
-        return critical_values(looks, len(self.items), self.error)
-
 
 @dataclass(frozen=True)
 class Stakes:
@@ -159,20 +162,22 @@ class Stakes:
         return Stakes(self.right[done:], self.wrong[done:], self.chance[done:])
 
 
-def is_below_zero(seen: np.ndarray, left: Stakes, critical: float) -> bool:
-    """Whether the mean of all differences is shown to be negative by those `seen`.
+def is_below_zero(seen: np.ndarray, left: Stakes, error: float) -> bool:
+    """Whether the mean of all differences is below zero, to judge by those `seen`.
 
-    It certainly is if it would be with all items that are `left` right. Otherwise it is called
-    negative if the mean seen is `critical` standard errors below zero.
+    It certainly is if it would be with all items that are `left` right. Otherwise it is called so
+    if the predicted chance that it is not is below `error`.
     """
     behind = -float(seen.sum())
     if left.right.sum() < behind - _ROUNDING:
         return True
     done, total = len(seen), len(seen) + len(left.right)
+    if done == total:
+        return False
     squares = float((seen**2).sum())
     square = max(squares / done, (squares + _expected_squares(left, behind)) / total)
-    error = math.sqrt(square / information(done, total))
-    return behind / done > _ROUNDING + critical * error
+    deviation = math.sqrt(square * (1 / done - 1 / total))
+    return behind / done > _ROUNDING - NormalDist().inv_cdf(error) * deviation
 
 
 def _expected_squares(left: Stakes, behind: float) -> float:
