@@ -116,7 +116,7 @@ def skewed(mean: float, n: int, source: np.random.Generator) -> np.ndarray:
 
 
 def answers(chances: np.ndarray, source: np.random.Generator) -> list[float]:
-    return (source.random(len(chances)) < chances).astype(float).tolist()
+    return [float(draw) for draw in source.random(len(chances)) < chances]
 
 
 class Errors:
