@@ -24,6 +24,7 @@ class JobLog:
     `trials` by number, `recorded` by subject and split, `blocks` by trial, in their order.
     """
 
+    job_id: str
     trials: Mapping[int, Trial]
     recorded: Mapping[tuple[Subject, str], Recorded]
     blocks: Mapping[int, Sequence[Result]]
@@ -65,8 +66,19 @@ class Allocation(Protocol):
         """What follows from the trial's scores on its blocks so far; None: its next block."""
         ...
 
+    def elite(self, top_k: int) -> list[int]:
+        """Numbers of the trials to be scored whole before `top_k` finalists are chosen."""
+        ...
 
-class Full:
+
+class EveryFinalistIsWhole:
+    """An allocation whose best trials are scored whole as they come."""
+
+    def elite(self, top_k: int) -> list[int]:
+        return []
+
+
+class Full(EveryFinalistIsWhole):
     """Every trial is scored on all items at once."""
 
     def next_block(self, trial: Trial) -> Block | None:

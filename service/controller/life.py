@@ -74,8 +74,8 @@ class Life:
             }
             self._blocks = blocks.all_of(session, job_id)
         # These three are changed in place only: the log is the allocation's view of them.
-        self._log = JobLog(self._trials, self._recorded, self._blocks)
-        self._allocation = make_allocation(spec, self._log)
+        self._log = JobLog(job_id, self._trials, self._recorded, self._blocks)
+        self._allocation = make_allocation(spec, self._log, database)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -85,6 +85,9 @@ class Life:
         yield from self._missing("parents", parent_needs(self._spec, "search"))
         for stage in self._spec.stages:
             yield from self._stage(stage)
+        elite = self._allocation.elite(self._spec.select.top_k)
+        if elite:
+            yield [self._search_need(self._trials[number]) for number in elite]
         chosen = finalists(self._log.scored_whole(), self._spec.select.top_k)
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
@@ -117,7 +120,7 @@ class Life:
         if need.block is not None and result.reason is None:
             return self._record_block(self._trials[int(need.subject.label)], need.block, result)
         with self._database.transaction() as session:
-            recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
+            recorded = self._write(session, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
                 self._finish(session, trial, recorded, self._fitness(recorded))
@@ -134,7 +137,7 @@ class Life:
                 places = [one.places for one in verdict.blocks]
                 joined = blocks.joined(scored, places, list(self._weights))
                 subject = Subject.trial(trial.number)
-                recorded = evaluations.record(session, self._job_id, subject, "search", joined)
+                recorded = self._write(session, subject, "search", joined)
                 value = verdict.estimate
                 if value is None:
                     value = self._fitness(recorded)
@@ -144,6 +147,11 @@ class Life:
             return [self._search_need(trial)]
         self._recorded[recorded.subject, "search"] = recorded
         return []
+
+    def _write(self, session: Session, subject: Subject, split: Split, result: Result) -> Recorded:
+        known = (subject, split) in self._recorded
+        write = evaluations.record_again if known else evaluations.record
+        return write(session, self._job_id, subject, split, result)
 
     def _finish(
         self,
@@ -237,15 +245,13 @@ class Life:
     def _original(self, trial: Trial) -> Trial | None:
         """An earlier trial of the same digest whose scores are this one's as well.
 
-        One that was stopped has been measured against its own stage.
+        One that was stopped, or estimated, has been measured by what its own stage knows.
         """
         for earlier in self._trials.values():
             if earlier.number >= trial.number:
                 break
-            same_stage = earlier.stage == trial.stage
-            if earlier.digest == trial.digest and (
-                earlier.state == "finished" or (earlier.state == "stopped" and same_stage)
-            ):
+            known = earlier.state in ("stopped", "estimated") and earlier.stage == trial.stage
+            if earlier.digest == trial.digest and (earlier.state == "finished" or known):
                 return earlier
         return None
 
@@ -261,7 +267,7 @@ class Life:
         ending = trials.Ending(
             original.fitness,
             n=original.n,
-            state="stopped" if original.censored else "finished",
+            state=trials.scored_as(original),
             same_as=original.number,
         )
         with self._database.transaction() as session:
@@ -311,6 +317,9 @@ def _logged(trial: Trial) -> LoggedTrial:
 
 
 def _outcome(trial: Trial) -> Outcome:
+    """What the sampler learns. An estimate stays one to it, even of a trial scored whole later."""
+    if trial.estimate is not None and trial.estimate_n is not None:
+        return Outcome(values=(trial.estimate,), n=trial.estimate_n)
     if trial.fitness is None:
         return Outcome(values=(), n=0, failed=True)
     return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)

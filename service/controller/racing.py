@@ -8,14 +8,14 @@ from functools import cached_property
 from search.finalists import finalists
 from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
 from search.spec import RacingAllocation, SearchSpec
-from service.controller.allocating import JobLog, Verdict
+from service.controller.allocating import EveryFinalistIsWhole, JobLog, Verdict
 from service.controller.errors import NoChild
 from service.evaluations.repository import Subject
 from service.tables import Trial
 from workers.work import Result
 
 
-class Racing:
+class Racing(EveryFinalistIsWhole):
     """Every trial is scored block by block, and stopped once it is shown to be too weak."""
 
     def __init__(self, settings: RacingAllocation, spec: SearchSpec, log: JobLog) -> None:

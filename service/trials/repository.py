@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Literal, cast, get_args
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -29,12 +29,14 @@ class Proposal:
 class Progress:
     """How far a job's search is.
 
-    `finished` counts stopped trials too. `best` is the trial of highest fitness so far, of those
-    that were scored whole. `tokens` were generated for all trials on the search split.
+    `finished` counts stopped and estimated trials too. `best` is the trial of highest fitness so
+    far, of those that were scored whole. `tokens` were generated for all trials on the search
+    split.
     """
 
     finished: int
     stopped: int
+    estimated: int
     failed: int
     tokens: int
     best: int | None
@@ -66,7 +68,7 @@ def add_generation(
     return trials
 
 
-Scored = Literal["finished", "stopped"]
+Scored = Literal["finished", "stopped", "estimated"]
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,20 @@ class Ending:
     same_as: int | None = None
 
 
+def scored_as(trial: Trial) -> Scored:
+    """The state of a trial that has a fitness."""
+    for state in get_args(Scored):
+        if trial.state == state:
+            return cast(Scored, state)
+    raise ValueError(f"trial {trial.number} is {trial.state}")
+
+
 def finish(session: Session, trial: Trial, ending: Ending) -> None:
-    """End a pending trial."""
+    """End a pending trial, or score one again of which only an estimate is known."""
+    again = trial.estimate is not None
     trial.state = "failed" if ending.fitness is None else ending.state
+    if ending.state == "estimated":
+        trial.estimate, trial.estimate_n = ending.fitness, ending.n
     trial.fitness = ending.fitness
     trial.n = ending.n
     trial.tokens = ending.tokens
@@ -98,7 +111,7 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     events.append(
         session,
         trial.job_id,
-        "trial.finished",
+        "trial.rescored" if again else "trial.finished",
         {
             "trial": trial.number,
             "stage": trial.stage,
@@ -106,6 +119,7 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
             "state": trial.state,
             "fitness": trial.fitness,
             "censored": trial.censored,
+            "estimate": trial.estimate,
             "n": trial.n,
             "tokens": trial.tokens,
             "same_as": trial.same_as,
@@ -150,10 +164,11 @@ def progress(session: Session, job_id: str) -> Progress:
             func.min(Trial.created_at), func.max(Trial.finished_at), func.sum(Trial.tokens)
         ).where(mine)
     ).one()
-    stopped = counts.get("stopped", 0)
+    stopped, estimated = counts.get("stopped", 0), counts.get("estimated", 0)
     return Progress(
-        finished=counts.get("finished", 0) + stopped,
+        finished=counts.get("finished", 0) + stopped + estimated,
         stopped=stopped,
+        estimated=estimated,
         failed=counts.get("failed", 0),
         tokens=tokens or 0,
         best=best.number if best else None,
