@@ -14,7 +14,9 @@ Items and abilities are fitted together, as the mode of their posterior:
 
 The means m are fitted with the rest, so an item that says little of itself is taken to be like the
 others. Their spreads are not: where few models have answered, the mode lies at a spread of zero,
-which would make all items alike.
+which would make all items alike. Nor does a mode settle the scale of abilities against that of
+discriminations, which the answers say nothing of: in the end it is such that the abilities of the
+models have a mean square of 1 in each dimension.
 """
 
 from __future__ import annotations
@@ -79,19 +81,23 @@ def fit_items(answers: Array, dimensions: int) -> ItemModel:
         raise ValueError("answers must be 0 or 1")
     start = _start(answers, dimensions)
     found = minimize(
-        _posterior,
+        posterior_loss,
         start,
         args=(answers, dimensions),
         jac=True,
         method="L-BFGS-B",
         options={"maxiter": 500, "maxcor": 20},
     )
-    _, discrimination, difficulty, _, _ = _parts(found.x, answers.shape, dimensions)
-    return ItemModel(discrimination.copy(), difficulty.copy())
+    ability, discrimination, difficulty, _, _ = _parts(found.x, answers.shape, dimensions)
+    return ItemModel(discrimination * np.sqrt((ability**2).mean(axis=0)), difficulty.copy())
 
 
-def _posterior(point: Array, answers: Array, dimensions: int) -> tuple[float, Array]:
-    """The negative log-posterior, up to a constant, and its gradient."""
+def posterior_loss(point: Array, answers: Array, dimensions: int) -> tuple[float, Array]:
+    """The negative log-posterior of a fit, up to a constant, and its gradient.
+
+    `point` holds abilities M x D, discriminations N x D, N difficulties, and the means of the last
+    two, D and 1.
+    """
     ability, discrimination, difficulty, mean, mean_difficulty = _parts(
         point, answers.shape, dimensions
     )
@@ -123,7 +129,7 @@ def _posterior(point: Array, answers: Array, dimensions: int) -> tuple[float, Ar
 def _parts(
     point: Array, shape: tuple[int, ...], dimensions: int
 ) -> tuple[Array, Array, Array, Array, float]:
-    """Abilities M x D, discriminations N x D, difficulties, and the means of the last two."""
+    """What a point of `posterior_loss` holds."""
     models, items = shape
     cuts = np.cumsum([models * dimensions, items * dimensions, items, dimensions])
     ability, discrimination, difficulty, mean, mean_difficulty = np.split(point, cuts)
