@@ -96,8 +96,10 @@ def main() -> None:
     console.print(_searches(found))
     console.print(_errors(measured))
     if options.json:
-        figures = {"searches": found, "errors": measured}
-        data = {name: [asdict(one) for one in some] for name, some in figures.items()}
+        data = {
+            "searches": [asdict(one) for one in found],
+            "errors": [asdict(one) for one in measured],
+        }
         options.json.write_text(json.dumps(data, indent=2) + "\n")
 
 

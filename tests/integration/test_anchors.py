@@ -117,12 +117,11 @@ def test_events_say_what_was_chosen_and_what_was_scored_again(
     url = f"{client.address}/v1/events"
     with httpx.stream("GET", url, params={"job": job.id, "since": 0}) as answer:
         events = read_events(answer, 3 + 1 + TRIALS + 1 + len(again))
-    (chosen,) = (data for _, kind, data in events if kind == "anchors.chosen")
+    (chosen,) = (event[2] for event in events if event[1] == "anchors.chosen")
     assert chosen["items"] == {TASK: ANCHORS}
     assert 0 <= chosen["delta"][TASK] <= 1
     assert 0 <= chosen["expected_error"][TASK] < 0.5
-    rescored = {data["trial"] for _, kind, data in events if kind == "trial.rescored"}
-    assert rescored <= again
+    assert {event[2]["trial"] for event in events if event[1] == "trial.rescored"} <= again
 
 
 def test_a_killed_service_estimates_the_same(
