@@ -102,8 +102,9 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     if ending.state == "estimated":
         trial.estimate, trial.estimate_n = ending.fitness, ending.n
     trial.fitness = ending.fitness
-    trial.n = ending.n
-    trial.tokens = ending.tokens
+    # What was scored before counts, where the rest of it failed.
+    if not again or ending.fitness is not None:
+        trial.n, trial.tokens = ending.n, ending.tokens
     trial.same_as = ending.same_as
     trial.reason = ending.reason
     trial.finished_at = now()
