@@ -22,7 +22,7 @@ from service.controller.allocating import JobLog, Verdict
 from service.controller.errors import NoChild
 from service.database import Database
 from service.evaluations import designs
-from service.evaluations.repository import Subject
+from service.evaluations.repository import Recorded, Subject
 from service.tables import Trial
 from workers.work import Result
 
@@ -92,12 +92,19 @@ class Anchors:
         parents = self._log.parents()
         if not parents:
             raise NoChild("no parent could be scored; the reasons are in the evaluations")
-        endpoints = [parents[alias].values() for alias in self._spec.models if alias in parents]
+        endpoints = [
+            self._scores(parents[alias]) for alias in self._spec.models if alias in parents
+        ]
         numbers = sorted(one.number for one in children.values())
-        scores = [self._log.recorded[Subject.trial(at), "search"].values() for at in numbers]
+        scores = [self._scores(self._log.recorded[Subject.trial(at), "search"]) for at in numbers]
         # Several threads gain nothing on matrices of this size, and would take cores from workers.
         with threadpool_limits(1):
             return calibrate(endpoints, scores, self._settings, self._spec.seed)
+
+    def _scores(self, recorded: Recorded) -> dict[str, list[float]]:
+        """Item scores in the order of the spec's tasks: a database has none of its own."""
+        values = recorded.values()
+        return {task: values[task] for task in self._weights}
 
 
 @dataclass(frozen=True)
