@@ -73,8 +73,8 @@ def _anchored_in(session: Session, job_id: str, entry: Recorded) -> str | None:
     """The stage by whose anchors alone it was scored, if so."""
     if entry.subject.kind != "trial" or entry.split != "search":
         return None
-    trial = trials.get(session, job_id, int(entry.subject.label))
-    return trial.stage if trial.state == "estimated" else None
+    trial = trials.find(session, job_id, int(entry.subject.label))
+    return trial.stage if trial is not None and trial.state == "estimated" else None
 
 
 def _check_same_items(one: Recorded, other: Recorded) -> None:

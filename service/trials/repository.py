@@ -140,9 +140,14 @@ def all_of(session: Session, job_id: str, after: int = -1, limit: int | None = N
     return list(session.scalars(query))
 
 
+def find(session: Session, job_id: str, number: int) -> Trial | None:
+    """One trial, if there is such."""
+    return session.get(Trial, (job_id, number))
+
+
 def get(session: Session, job_id: str, number: int) -> Trial:
     """One trial. Raises NotFound."""
-    trial = session.get(Trial, (job_id, number))
+    trial = find(session, job_id, number)
     if trial is None:
         raise NotFound(f"job {job_id} has no trial {number}")
     return trial
