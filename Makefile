@@ -61,6 +61,10 @@ bench-scoring: $(DONE) ## Scoring speed beside lm-eval's backend and plain gener
 bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
 	$(BIN)/python -m benchmarks.racing $(BENCH_OPTIONS)
 
+.PHONY: bench-irt
+bench-irt: $(DONE) ## Anchors beside full scoring: errors of estimates, holdout accuracy, tokens
+	$(BIN)/python -m benchmarks.irt $(BENCH_OPTIONS)
+
 .PHONY: methods-page
 methods-page: $(DONE) ## Search with every method and write docs/methods.md
 	$(BIN)/python -m benchmarks.methods

@@ -67,8 +67,8 @@ def main() -> None:
         ):
             for seed in options.seeds:
                 for way in options.ways:
-                    spec = _spec(seed, options.trials, settings[way])
-                    found.append(_search(client, console, folder, spec))
+                    spec = demo_spec(seed, options.trials, settings[way])
+                    found.append(search_demo(client, console, folder, spec))
                     if options.json:
                         figures = [asdict(one) for one in found]
                         options.json.write_text(json.dumps(figures, indent=2) + "\n")
@@ -100,7 +100,8 @@ def _read(path: Path | None) -> list[Figures]:
     return [Figures(**one) for one in json.loads(path.read_text(encoding="utf-8"))]
 
 
-def _spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, Any]:
+def demo_spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, Any]:
+    """The demo's search with another seed, number of trials and allocation."""
     spec: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
     spec |= {"name": f"{allocation['kind']}-{seed}", "seed": seed, "allocation": allocation}
     spec["stages"][0]["budget"]["trials"] = trials
@@ -109,7 +110,8 @@ def _spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _search(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> Figures:
+def search_demo(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> Figures:
+    """Run a search to its end. Raises ApiError if it fails."""
     path = folder / f"{spec['name']}.yaml"
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
     job = follow_job(console, client, client.submit(path).id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class FullAllocation(BaseModel):
@@ -32,4 +32,36 @@ class RacingAllocation(BaseModel):
     elite: int = Field(default=1, ge=1, le=1000)
 
 
-Allocation = Annotated[FullAllocation | RacingAllocation, Field(discriminator="kind")]
+Estimator = Literal["mean", "weighted", "mp_irt", "gmp_irt"]
+
+
+class AnchorsAllocation(BaseModel):
+    """A candidate is scored on `n` anchors of each task alone; its fitness is an estimate.
+
+    A stage's generations are scored whole until `calibration` distinct children are, from which the
+    item model, the anchors and the trust in the model are found. `choice` says how anchors are
+    chosen, `estimator` what is made of their scores; `delta` is how far `gmp_irt` trusts the scores
+    themselves, found by itself unless given. At the end the best trials, a fraction `elite` of all,
+    and at least as many as there are finalists, are scored whole.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["anchors"]
+    n: int = Field(default=50, ge=1, le=100_000)
+    choice: Literal["kmeans", "random"] = "kmeans"
+    estimator: Estimator = "gmp_irt"
+    delta: float | None = Field(default=None, ge=0, le=1)
+    calibration: int = Field(default=30, ge=5, le=10_000)
+    elite: float = Field(default=0.05, gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _delta_is_used(self) -> AnchorsAllocation:
+        if self.delta is not None and self.estimator != "gmp_irt":
+            raise ValueError(f"delta is for gmp_irt alone, and the estimator is {self.estimator}")
+        return self
+
+
+Allocation = Annotated[
+    FullAllocation | RacingAllocation | AnchorsAllocation, Field(discriminator="kind")
+]

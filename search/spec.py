@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from search.allocation_spec import Allocation, FullAllocation, RacingAllocation
+from search.allocation_spec import Allocation, AnchorsAllocation, FullAllocation, RacingAllocation
 from search.answer_spec import (
     Answer,
     ChainOfThoughtAnswer,
@@ -38,6 +38,7 @@ from search.yaml_text import load_plain_yaml
 
 __all__ = [
     "Allocation",
+    "AnchorsAllocation",
     "Answer",
     "Baselines",
     "Budget",

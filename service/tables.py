@@ -64,7 +64,9 @@ class Trial(Base):
     """One candidate of the search, committed before it is dispatched.
 
     `n` and `tokens` count the items scored and the tokens generated for it on the search split. A
-    trial in state `stopped` was not scored on all items: its `fitness` is an estimate. `same_as` is
+    trial in state `stopped` or `estimated` was not scored on all items: its `fitness` is an
+    estimate. `estimate`, from `estimate_n` anchors, is what the sampler was told of a trial, and is
+    kept when the trial is scored whole later. `same_as` is
     the earlier trial of the same digest that its scores are copied from.
     """
 
@@ -81,6 +83,8 @@ class Trial(Base):
     fitness: Mapped[float | None] = mapped_column(Float)
     n: Mapped[int] = mapped_column(Integer, default=0)
     tokens: Mapped[int] = mapped_column(Integer, default=0)
+    estimate: Mapped[float | None] = mapped_column(Float)
+    estimate_n: Mapped[int | None] = mapped_column(Integer)
     same_as: Mapped[int | None] = mapped_column(Integer)
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
@@ -88,7 +92,7 @@ class Trial(Base):
 
     @property
     def censored(self) -> bool:
-        """Whether its fitness is an estimate, from less than all items."""
+        """Whether it was stopped as too weak; its fitness is an estimate, from less than all."""
         return self.state == "stopped"
 
 
@@ -133,6 +137,18 @@ class Score(Base):
     tokens: Mapped[int] = mapped_column(Integer)
     failures: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     agreed: Mapped[int | None] = mapped_column(Integer)
+
+
+class AnchorDesign(Base):
+    """What a stage's candidates are scored on from a generation on: anchors and item model."""
+
+    __tablename__ = "designs"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100), primary_key=True)
+    generation: Mapped[int] = mapped_column(Integer)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Block(Base):

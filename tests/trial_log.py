@@ -30,6 +30,8 @@ def trial_log(data: Path, job_id: str) -> list[dict[str, Any]]:
                 "digest": trial.digest,
                 "state": trial.state,
                 "fitness": trial.fitness,
+                "estimate": trial.estimate,
+                "estimate_n": trial.estimate_n,
                 "n": trial.n,
                 "tokens": trial.tokens,
                 "same_as": trial.same_as,

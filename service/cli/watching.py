@@ -102,6 +102,8 @@ def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
         lines.append(f"best so far: {job.best.fitness:.1%} (trial {job.best.trial})")
     if job.trials_stopped:
         lines.append(f"stopped early: {job.trials_stopped} trials")
+    if job.trials_estimated:
+        lines.append(f"scored on anchors alone: {job.trials_estimated} trials")
     done = job.trials_finished + job.trials_failed
     if job.phase == "search" and done:
         left = job.search_seconds / done * (job.trials_total - done)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
 
 import structlog
 from sqlalchemy.orm import Session
@@ -21,19 +20,20 @@ from merging.recipe import Recipe
 from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
-from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
+from search.racing import Block
 from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
 from search.spaces import make_space
 from search.spec import (
-    FullAllocation,
     ModelShape,
     ParameterSpaceSpec,
-    RacingAllocation,
     SearchSpec,
     Stage,
 )
+from service.controller.allocating import JobLog
+from service.controller.allocations import make_allocation
+from service.controller.errors import CannotPrepare, NoChild
 from service.controller.needs import (
     Need,
     Preparation,
@@ -67,13 +67,15 @@ class Life:
         self._shapes = shapes
         self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
-        self._rivals: dict[tuple[str, int], Rival | None] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
                 (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)
             }
             self._blocks = blocks.all_of(session, job_id)
+        # These three are changed in place only: the log is the allocation's view of them.
+        self._log = JobLog(job_id, self._trials, self._recorded, self._blocks)
+        self._allocation = make_allocation(spec, self._log, database)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -83,7 +85,10 @@ class Life:
         yield from self._missing("parents", parent_needs(self._spec, "search"))
         for stage in self._spec.stages:
             yield from self._stage(stage)
-        chosen = finalists(self._scored_whole(), self._spec.select.top_k)
+        elite = self._allocation.elite(self._spec.select.top_k)
+        if elite:
+            yield [self._search_need(self._trials[number]) for number in elite]
+        chosen = finalists(self._log.scored_whole(), self._spec.select.top_k)
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
         yield from self._missing(
@@ -115,7 +120,7 @@ class Life:
         if need.block is not None and result.reason is None:
             return self._record_block(self._trials[int(need.subject.label)], need.block, result)
         with self._database.transaction() as session:
-            recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
+            recorded = self._write(session, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
                 self._finish(session, trial, recorded, self._fitness(recorded))
@@ -123,31 +128,30 @@ class Life:
         return []
 
     def _record_block(self, trial: Trial, block: Block, result: Result) -> list[Need]:
-        race = self._race
         scored = [*self._blocks.get(trial.number, []), result]
-        values = [{task: part.values for task, part in one.scores.items()} for one in scored]
-        rival = self._rival(trial.stage, trial.generation)
-        whole = len(scored) == len(race.blocks)
-        lost = not whole and rival is not None and race.is_lost(values, rival)
+        verdict = self._allocation.judge(trial, scored)
         recorded = None
-        value: float | None
         with self._database.transaction() as session:
             blocks.record(session, self._job_id, trial.number, block.number, result)
-            if whole or lost:
-                places = [one.places for one in race.blocks[: len(scored)]]
+            if verdict is not None:
+                places = [one.places for one in verdict.blocks]
                 joined = blocks.joined(scored, places, list(self._weights))
                 subject = Subject.trial(trial.number)
-                recorded = evaluations.record(session, self._job_id, subject, "search", joined)
-                if lost and rival is not None:
-                    value = race.estimate(values, rival)
-                else:
+                recorded = self._write(session, subject, "search", joined)
+                value = verdict.estimate
+                if value is None:
                     value = self._fitness(recorded)
-                self._finish(session, trial, recorded, value, stopped=lost)
+                self._finish(session, trial, recorded, value, verdict.state)
         self._blocks[trial.number] = scored
         if recorded is None:
             return [self._search_need(trial)]
         self._recorded[recorded.subject, "search"] = recorded
         return []
+
+    def _write(self, session: Session, subject: Subject, split: Split, result: Result) -> Recorded:
+        known = (subject, split) in self._recorded
+        write = evaluations.record_again if known else evaluations.record
+        return write(session, self._job_id, subject, split, result)
 
     def _finish(
         self,
@@ -155,8 +159,7 @@ class Life:
         trial: Trial,
         recorded: Recorded,
         value: float | None,
-        *,
-        stopped: bool = False,
+        state: trials.Scored = "finished",
     ) -> None:
         found = recorded.scores.values()
         ending = trials.Ending(
@@ -164,7 +167,7 @@ class Life:
             recorded.reason,
             n=sum(score.n for score in found),
             tokens=sum(score.tokens for score in found),
-            stopped=stopped,
+            state=state,
         )
         trials.finish(session, trial, ending)
 
@@ -235,25 +238,20 @@ class Life:
             sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
 
     def _search_need(self, trial: Trial) -> Need:
-        """The trial on the search split, or on the first block of it that is not recorded."""
+        """The trial on the search split, or on the block of it that is next."""
         need = self._trial_need(trial.number, "search")
-        if isinstance(self._spec.allocation, FullAllocation):
-            return need
-        recorded = len(self._blocks.get(trial.number, []))
-        return replace(need, block=self._race.blocks[recorded])
+        return replace(need, block=self._allocation.next_block(trial))
 
     def _original(self, trial: Trial) -> Trial | None:
         """An earlier trial of the same digest whose scores are this one's as well.
 
-        One that was stopped has been measured against its own stage.
+        One that was stopped, or estimated, has been measured by what its own stage knows.
         """
         for earlier in self._trials.values():
             if earlier.number >= trial.number:
                 break
-            same_stage = earlier.stage == trial.stage
-            if earlier.digest == trial.digest and (
-                earlier.state == "finished" or (earlier.state == "stopped" and same_stage)
-            ):
+            known = earlier.state in ("stopped", "estimated") and earlier.stage == trial.stage
+            if earlier.digest == trial.digest and (earlier.state == "finished" or known):
                 return earlier
         return None
 
@@ -269,7 +267,7 @@ class Life:
         ending = trials.Ending(
             original.fitness,
             n=original.n,
-            stopped=original.state == "stopped",
+            state=trials.scored_as(original),
             same_as=original.number,
         )
         with self._database.transaction() as session:
@@ -277,45 +275,6 @@ class Life:
             trials.finish(session, trial, ending)
         self._recorded[subject, "search"] = copied
         return True
-
-    @cached_property
-    def _race(self) -> Race:
-        """The items in blocks. How many items there are is what the parents were scored on."""
-        settings = self._spec.allocation
-        assert isinstance(settings, RacingAllocation)
-        for (subject, split), recorded in self._recorded.items():
-            if subject.kind == "parent" and split == "search" and recorded.reason is None:
-                return make_race(
-                    {task: score.n for task, score in recorded.scores.items()},
-                    self._weights,
-                    first=settings.first,
-                    block=settings.block,
-                    error=settings.error,
-                    seed=self._spec.seed,
-                )
-        raise NoChild("no parent could be scored; the reasons are in the evaluations")
-
-    def _rival(self, stage: str, generation: int) -> Rival | None:
-        """The worst of the elite of the stage before the generation, once there is one."""
-        if (stage, generation) not in self._rivals:
-            self._rivals[stage, generation] = self._make_rival(stage, generation)
-        return self._rivals[stage, generation]
-
-    def _make_rival(self, stage: str, generation: int) -> Rival | None:
-        settings = self._spec.allocation
-        assert isinstance(settings, RacingAllocation)
-        earlier = (
-            one
-            for one in self._scored_whole()
-            if one.stage == stage and one.generation < generation
-        )
-        best = finalists(earlier, max(settings.elite, PEERS))
-        if len(best) < settings.elite:
-            return None
-        reached = self._trials[best[settings.elite - 1]].fitness
-        assert reached is not None
-        scores = [self._recorded[Subject.trial(number), "search"].values() for number in best]
-        return make_rival(scores[:PEERS], reached)
 
     def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
         mine = [trial for trial in self._trials.values() if trial.stage == stage.name]
@@ -337,9 +296,6 @@ class Life:
         recipe = Recipe.model_validate(self._trials[number].recipe)
         return Need(Subject.trial(number), split, recipe)
 
-    def _scored_whole(self) -> list[Trial]:
-        return [trial for trial in self._trials.values() if trial.state == "finished"]
-
     def _winner(self, chosen: Sequence[int]) -> int:
         found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}
         scores = {number: self._fitness(recorded) for number, recorded in found.items()}
@@ -355,20 +311,15 @@ class Life:
         return fitness(recorded.means(), self._weights)
 
 
-class CannotPrepare(Exception):
-    """Statistics that a stage's method needs could not be computed."""
-
-
-class NoChild(Exception):
-    """The search ended without a single child that could be scored."""
-
-
 def _logged(trial: Trial) -> LoggedTrial:
     outcome = None if trial.state == "pending" else _outcome(trial)
     return LoggedTrial(trial.number, tuple(trial.genome), outcome)
 
 
 def _outcome(trial: Trial) -> Outcome:
+    """What the sampler learns. An estimate stays one to it, even of a trial scored whole later."""
+    if trial.estimate is not None and trial.estimate_n is not None:
+        return Outcome(values=(trial.estimate,), n=trial.estimate_n)
     if trial.fitness is None:
         return Outcome(values=(), n=0, failed=True)
     return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)

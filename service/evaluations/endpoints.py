@@ -16,6 +16,7 @@ from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Recorded, Subject
 from service.evaluations.schemas import ComparisonView, EvaluationView
 from service.jobs import repository as jobs
+from service.trials import repository as trials
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["evaluations"])
 
@@ -52,7 +53,11 @@ def compare(
     with database.snapshot() as session:
         jobs.get(session, job_id)
         one, other = (_scored(session, job_id, text, split) for text in (first, second))
+        stages = {_anchored_in(session, job_id, entry) for entry in (one, other)}
     _check_same_items(one, other)
+    if len(stages) > 1:
+        message = f"{one.subject} and {other.subject} were scored on other anchors"
+        raise Invalid([FieldError("second", message)])
     return ComparisonView.of(one, other)
 
 
@@ -64,12 +69,20 @@ def _scored(session: Session, job_id: str, text: str, split: Split) -> Recorded:
     return found[0]
 
 
+def _anchored_in(session: Session, job_id: str, entry: Recorded) -> str | None:
+    """The stage by whose anchors alone it was scored, if so."""
+    if entry.subject.kind != "trial" or entry.split != "search":
+        return None
+    trial = trials.find(session, job_id, int(entry.subject.label))
+    return trial.stage if trial is not None and trial.state == "estimated" else None
+
+
 def _check_same_items(one: Recorded, other: Recorded) -> None:
-    """Raises Invalid where one was stopped before all items were scored, and the other later."""
+    """Raises Invalid where one was scored on fewer items than the other."""
     for task in one.scores.keys() & other.scores.keys():
         counts = one.scores[task].n, other.scores[task].n
         if counts[0] != counts[1]:
             field, fewer = ("first", one) if counts[0] < counts[1] else ("second", other)
-            stopped = f"{fewer.subject} was stopped after {min(counts)} of {max(counts)} items"
-            message = f"{stopped} of {task}; compare evaluations of the same items"
+            some = f"{fewer.subject} was scored on {min(counts)} of {max(counts)} items"
+            message = f"{some} of {task}; compare evaluations of the same items"
             raise Invalid([FieldError(field, message)])

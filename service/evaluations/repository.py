@@ -63,7 +63,26 @@ def record(
     session: Session, job_id: str, subject: Subject, split: Split, result: Result
 ) -> Recorded:
     """Record one result; its event is visible with it."""
-    session.add(
+    recorded = _write(session, job_id, subject, split, result, again=False)
+    if subject.kind != "trial" or split != "search":
+        data = {"subject": str(subject), "split": split, "means": recorded.means()}
+        events.append(session, job_id, "evaluation.finished", data | {"reason": result.reason})
+    return recorded
+
+
+def record_again(
+    session: Session, job_id: str, subject: Subject, split: Split, result: Result
+) -> Recorded:
+    """Record the result on all items in place of that on some of them."""
+    return _write(session, job_id, subject, split, result, again=True)
+
+
+def _write(
+    session: Session, job_id: str, subject: Subject, split: Split, result: Result, *, again: bool
+) -> Recorded:
+    # What is there already is an error, unless it is known to be.
+    put = session.merge if again else session.add
+    put(
         Evaluation(
             job_id=job_id,
             subject=str(subject),
@@ -93,12 +112,9 @@ def record(
         )
         for task, scores in result.scores.items()
     }
-    session.add_all(scores.values())
-    recorded = Recorded(subject, split, result.reason, scores)
-    if subject.kind != "trial" or split != "search":
-        data = {"subject": str(subject), "split": split, "means": recorded.means()}
-        events.append(session, job_id, "evaluation.finished", data | {"reason": result.reason})
-    return recorded
+    for score in scores.values():
+        put(score)
+    return Recorded(subject, split, result.reason, scores)
 
 
 def copy(session: Session, job_id: str, original: Recorded, subject: Subject) -> Recorded:

@@ -29,6 +29,7 @@ class JobView(BaseModel):
     trials_total: int
     trials_finished: int = Field(description="Trials that ended with a score.")
     trials_stopped: int = Field(description="Those of them that racing stopped early.")
+    trials_estimated: int = Field(description="Those of them that were scored on anchors alone.")
     trials_failed: int = Field(description="Trials that ended without one.")
     search_tokens: int = Field(description="Tokens generated for all trials on the search split.")
     best: BestSoFar | None
@@ -56,6 +57,7 @@ class JobView(BaseModel):
             trials_total=sum(stage["budget"]["trials"] for stage in job.spec["stages"]),
             trials_finished=progress.finished,
             trials_stopped=progress.stopped,
+            trials_estimated=progress.estimated,
             trials_failed=progress.failed,
             search_tokens=progress.tokens,
             best=best,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal, cast, get_args
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -28,12 +29,14 @@ class Proposal:
 class Progress:
     """How far a job's search is.
 
-    `finished` counts stopped trials too. `best` is the trial of highest fitness so far, of those
-    that were scored whole. `tokens` were generated for all trials on the search split.
+    `finished` counts stopped and estimated trials too. `best` is the trial of highest fitness so
+    far, of those that were scored whole. `tokens` were generated for all trials on the search
+    split.
     """
 
     finished: int
     stopped: int
+    estimated: int
     failed: int
     tokens: int
     best: int | None
@@ -65,29 +68,43 @@ def add_generation(
     return trials
 
 
+Scored = Literal["finished", "stopped", "estimated"]
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a trial ended: with its fitness, or failed for a reason.
 
-    `n` items were scored for it and `tokens` generated. If `stopped`, those were not all, and
-    `fitness` is an estimate. `same_as` is the trial whose scores were copied.
+    `n` items were scored for it and `tokens` generated. If `state` is not `finished`, those were
+    not all, and `fitness` is an estimate. `same_as` is the trial whose scores were copied.
     """
 
     fitness: float | None
     reason: str | None = None
     n: int = 0
     tokens: int = 0
-    stopped: bool = False
+    state: Scored = "finished"
     same_as: int | None = None
 
 
+def scored_as(trial: Trial) -> Scored:
+    """The state of a trial that has a fitness."""
+    for state in get_args(Scored):
+        if trial.state == state:
+            return cast(Scored, state)
+    raise ValueError(f"trial {trial.number} is {trial.state}")
+
+
 def finish(session: Session, trial: Trial, ending: Ending) -> None:
-    """End a pending trial."""
-    scored = "stopped" if ending.stopped else "finished"
-    trial.state = "failed" if ending.fitness is None else scored
+    """End a pending trial, or score one again of which only an estimate is known."""
+    again = trial.estimate is not None
+    trial.state = "failed" if ending.fitness is None else ending.state
+    if ending.state == "estimated":
+        trial.estimate, trial.estimate_n = ending.fitness, ending.n
     trial.fitness = ending.fitness
-    trial.n = ending.n
-    trial.tokens = ending.tokens
+    # What was scored before counts, where the rest of it failed.
+    if not again or ending.fitness is not None:
+        trial.n, trial.tokens = ending.n, ending.tokens
     trial.same_as = ending.same_as
     trial.reason = ending.reason
     trial.finished_at = now()
@@ -95,14 +112,15 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     events.append(
         session,
         trial.job_id,
-        "trial.finished",
+        "trial.rescored" if again else "trial.finished",
         {
             "trial": trial.number,
             "stage": trial.stage,
             "generation": trial.generation,
             "state": trial.state,
             "fitness": trial.fitness,
-            "censored": ending.stopped,
+            "censored": trial.censored,
+            "estimate": trial.estimate,
             "n": trial.n,
             "tokens": trial.tokens,
             "same_as": trial.same_as,
@@ -122,9 +140,14 @@ def all_of(session: Session, job_id: str, after: int = -1, limit: int | None = N
     return list(session.scalars(query))
 
 
+def find(session: Session, job_id: str, number: int) -> Trial | None:
+    """One trial, if there is such."""
+    return session.get(Trial, (job_id, number))
+
+
 def get(session: Session, job_id: str, number: int) -> Trial:
     """One trial. Raises NotFound."""
-    trial = session.get(Trial, (job_id, number))
+    trial = find(session, job_id, number)
     if trial is None:
         raise NotFound(f"job {job_id} has no trial {number}")
     return trial
@@ -147,10 +170,11 @@ def progress(session: Session, job_id: str) -> Progress:
             func.min(Trial.created_at), func.max(Trial.finished_at), func.sum(Trial.tokens)
         ).where(mine)
     ).one()
-    stopped = counts.get("stopped", 0)
+    stopped, estimated = counts.get("stopped", 0), counts.get("estimated", 0)
     return Progress(
-        finished=counts.get("finished", 0) + stopped,
+        finished=counts.get("finished", 0) + stopped + estimated,
         stopped=stopped,
+        estimated=estimated,
         failed=counts.get("failed", 0),
         tokens=tokens or 0,
         best=best.number if best else None,

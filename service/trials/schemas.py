@@ -16,9 +16,13 @@ class TrialView(BaseModel):
     number: int
     stage: str
     generation: int
-    state: str = Field(description="pending, finished, stopped or failed")
-    fitness: float | None = Field(description="An estimate if the trial was stopped early.")
+    state: str = Field(description="pending, finished, stopped, estimated or failed")
+    fitness: float | None = Field(description="An estimate if the trial was stopped or estimated.")
     censored: bool = Field(description="Whether it was stopped before all items were scored.")
+    estimate: float | None = Field(
+        description="What the sampler was told, if that is an estimate from anchors."
+    )
+    estimate_n: int | None = Field(description="Anchors that the estimate is from.")
     n: int = Field(description="Items of the search split that it was scored on.")
     tokens: int = Field(description="Tokens generated for it on the search split.")
     same_as: int | None = Field(

@@ -12,6 +12,7 @@ from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Subject
 from service.exports import repository as exports
 from service.jobs import repository as jobs
+from service.tables import Trial
 from service.trials import repository as trials
 from tests.zoo_spec import zoo_spec
 from workers.work import Result, TaskScores
@@ -46,9 +47,9 @@ class Journal:
         with self._database.transaction() as session:
             jobs.enter_phase(session, self.id, phase)
 
-    def generation(self, first: int, outcomes: list[float | str | trials.Ending]) -> None:
+    def generation(self, first: int, outcomes: list[float | str | trials.Ending]) -> list[Trial]:
         """A generation from trial `first` on: a fitness each, the reason of a failure, or both
-        and more."""
+        and more. Gives the trials."""
         proposals = [
             trials.Proposal(number, (0.5, number / 100), _recipe(number))
             for number in range(first, first + len(outcomes))
@@ -64,6 +65,7 @@ class Journal:
                 else:
                     ending = trials.Ending(outcome, n=400, tokens=9000)
                 trials.finish(session, trial, ending)
+        return fresh
 
     def evaluate(
         self, kind: Kind, accuracies: Mapping[str, float], split: Split, n: int = 400

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from service.database import Database
 from service.tables import Event
-from service.trials.repository import Ending
+from service.trials.repository import Ending, finish
 from tests.browser.conftest import Complaints
 from tests.browser.journal import PARENTS, Journal, finished, searched
 
@@ -51,7 +51,7 @@ def test_stopped_trials_are_marked_and_are_no_failures(page: Page, database: Dat
     job.start()
     page.goto(f"/jobs/{job.id}")
     expect(page.locator("#state")).to_have_text("running")
-    job.generation(0, [0.2, 0.3, Ending(0.7, n=32, tokens=99, stopped=True), 0.1])
+    job.generation(0, [0.2, 0.3, Ending(0.7, n=32, tokens=99, state="stopped"), 0.1])
     job.generation(4, [Ending(0.3, n=400, same_as=1)])
     _expect_points(page, 5)
     (stopped,) = _traces(page, "Stopped early")
@@ -67,6 +67,27 @@ def test_stopped_trials_are_marked_and_are_no_failures(page: Page, database: Dat
     page.reload()
     expect(page.locator("#progress-text")).to_contain_text("1 stopped early")
     expect(page.locator("#tile-best")).to_have_text("30.0%")
+
+
+def test_a_trial_from_anchors_counts_once_it_is_scored_whole(
+    page: Page, database: Database
+) -> None:
+    job = Journal(database)
+    job.start()
+    page.goto(f"/jobs/{job.id}")
+    anchored = Ending(0.7, n=50, tokens=99, state="estimated")
+    trials_ = job.generation(0, [0.2, anchored, anchored])
+    _expect_points(page, 3)
+    (estimated,) = _traces(page, "Scored on anchors alone")
+    assert (estimated["x"], estimated["y"]) == ([1, 2], [0.7, 0.7])
+    expect(page.locator("#tile-best")).to_have_text("20.0%")
+    expect(page.locator("#progress-text")).to_contain_text("2 scored on anchors alone")
+    page.get_by_text("View as table").click()
+    expect(page.locator("#trials-table tbody tr").first).to_contain_text("about 70.0% from 50")
+    with database.transaction() as session:
+        finish(session, trials_[1], Ending(0.6, n=400, tokens=999))
+    expect(page.locator("#tile-best")).to_have_text("60.0%")
+    expect(page.locator("#progress-text")).to_contain_text("1 scored on anchors alone")
 
 
 def test_the_table_says_what_the_chart_shows(page: Page, database: Database) -> None:

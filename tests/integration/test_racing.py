@@ -112,7 +112,7 @@ def test_a_stopped_trial_is_compared_on_the_same_items_alone(
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert error["field"] == "first"
-    assert f"stopped after {stopped['n']} of {ITEMS} items" in error["message"]
+    assert f"scored on {stopped['n']} of {ITEMS} items" in error["message"]
     itself = {"first": stopped["number"], "second": stopped["number"]}
     answer = httpx.get(f"{url}/compare", params=itself)
     assert answer.json()["tasks"]["word_problems_ja"]["first"]["n"] == stopped["n"]

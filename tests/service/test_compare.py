@@ -8,8 +8,10 @@ from fastapi.testclient import TestClient
 from scipy.stats import binomtest
 
 from evaluators.intervals import wilson
+from search.baselines import average_recipes
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Subject
+from service.trials import repository as trials
 from tests.service.conftest import Spec
 from workers.work import Result, TaskScores
 
@@ -86,3 +88,25 @@ def test_what_has_no_scores_is_named(
 def test_a_job_that_is_not_there_has_none(api: TestClient) -> None:
     asked = {"first": "3", "second": "4"}
     assert api.get("/v1/jobs/nobody/compare", params=asked).status_code == 404
+
+
+def test_estimated_trials_of_two_stages_answered_other_items(
+    api: TestClient, app: FastAPI, spec: Spec
+) -> None:
+    """Three are scored on as many anchors, two of them on those of one stage."""
+    job: str = api.post("/v1/jobs", json=spec).json()["id"]
+    recipe = average_recipes({"left": "tiny/left", "right": "tiny/right"})["left+right"]
+    stages = ["weights", "weights", "again"]
+    with app.state.database.transaction() as session:
+        for number, stage in enumerate(stages):
+            proposal = trials.Proposal(number, (0.5,), recipe)
+            (trial,) = trials.add_generation(session, job, stage, 0, [proposal])
+            trials.finish(session, trial, trials.Ending(0.5, n=2, state="estimated"))
+            subject = Subject.trial(number)
+            evaluations.record(session, job, subject, "search", result(1.0, 0.0))
+    path = f"/v1/jobs/{job}/compare"
+    assert api.get(path, params={"first": "0", "second": "1"}).status_code == 200
+    answer = api.get(path, params={"first": "0", "second": "2"})
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert "were scored on other anchors" in error["message"]

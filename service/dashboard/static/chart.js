@@ -1,10 +1,12 @@
 // The fitness chart: a point for every trial, the best so far as steps, a dashed line a parent.
 
+import { isEstimate } from "./fitness.js";
 import { count, percent } from "./format.js";
 
 const NARROW = 560;
 const MOST_POINTS = 2000;
 const MOST_PARENTS = 6;
+const ESTIMATES = { stopped: "Stopped early", estimated: "Scored on anchors alone" };
 const LABEL_PIXELS = 15;
 const CONFIG = { responsive: true, displayModeBar: false, displaylogo: false, doubleClick: "reset" };
 
@@ -52,13 +54,15 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
       ...stageLabels(stages, colours),
     ],
   };
-  const whole = trials.filter(({ censored }) => !censored);
+  const isWhole = (trial) => !isEstimate(trial);
   const traces = [
-    trialPoints(points.filter(({ censored }) => !censored), colours),
-    bestLine(whole, colours),
+    trialPoints(points.filter(isWhole), colours),
+    bestLine(trials.filter(isWhole), colours),
   ];
-  const stopped = points.filter(({ censored }) => censored);
-  if (stopped.length) traces.unshift(stoppedPoints(stopped, colours));
+  for (const [state, name] of Object.entries(ESTIMATES)) {
+    const some = points.filter((trial) => trial.state === state);
+    if (some.length) traces.unshift(estimatedPoints(some, name, colours));
+  }
   if (highlight) traces.push(highlighted(highlight, colours));
   plotly.react(target, [...lines, ...traces], layout, CONFIG);
   return points.length < trials.length
@@ -78,17 +82,17 @@ function trialPoints(trials, colours) {
   };
 }
 
-// Hollow: where racing stopped a trial, its fitness is an estimate.
-function stoppedPoints(trials, colours) {
+// Hollow: the fitness is an estimate.
+function estimatedPoints(trials, name, colours) {
   return {
-    name: "Stopped early",
+    name,
     type: "scatter",
     mode: "markers",
     x: trials.map(({ number }) => number),
     y: trials.map(({ fitness }) => fitness),
     customdata: trials.map(({ n }) => n),
     marker: { symbol: "circle-open", color: colours.point, size: 5, opacity: 0.6 },
-    hovertemplate: "trial %{x}: about %{y:.1%}, stopped after %{customdata} items<extra></extra>",
+    hovertemplate: "trial %{x}: about %{y:.1%}, from %{customdata} items<extra></extra>",
   };
 }
 

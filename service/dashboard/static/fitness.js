@@ -21,3 +21,6 @@ export function bestOf(evaluations, tasks) {
   }
   return best;
 }
+
+// Whether a trial's fitness is no more than an estimate, from some of the items.
+export const isEstimate = ({ state }) => state === "stopped" || state === "estimated";

@@ -3,6 +3,7 @@
 import { ApiError, postJson } from "./api.js";
 import { drawChart, loadPlotly } from "./chart.js";
 import { byId, setText, show } from "./dom.js";
+import { isEstimate } from "./fitness.js";
 import { percent } from "./format.js";
 import { JobData } from "./job_data.js";
 import { drawExports, drawFailures, drawParents, drawRecipe, drawTrials } from "./job_details.js";
@@ -74,7 +75,7 @@ function drawFitness() {
 
 function sentence(scored, parents) {
   if (!scored.length || !parents.length) return "";
-  const whole = scored.filter(({ censored }) => !censored);
+  const whole = scored.filter((trial) => !isEstimate(trial));
   const beating = whole.filter(({ fitness }) => fitness > parents[0].fitness).length;
   const kind = whole.length < scored.length ? "trials scored on all items" : "scored trials";
   return `${beating} of ${whole.length} ${kind} beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;

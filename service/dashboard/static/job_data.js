@@ -4,6 +4,8 @@ import { getJson } from "./api.js";
 import { fitnessOf } from "./fitness.js";
 
 const PAGE = 2000;
+// An estimated trial may be scored whole in the end.
+const ENDED = ["trial.finished", "trial.rescored"];
 
 export class JobData {
   constructor(id) {
@@ -18,6 +20,8 @@ export class JobData {
     this.failed = 0;
     // Trials that racing stopped before all items were scored: their fitness is an estimate.
     this.stopped = 0;
+    // Trials that were scored on anchors alone, for an estimate of their fitness.
+    this.estimated = 0;
     // The trial of the highest fitness of those scored whole, the first of several.
     this.top = null;
     this.stale = new Set();
@@ -31,7 +35,7 @@ export class JobData {
 
   // Takes in one event; whatever it does not say whole is asked for.
   take(kind, data) {
-    if (kind === "trial.finished" && Number.isInteger(data.trial)) {
+    if (ENDED.includes(kind) && Number.isInteger(data.trial)) {
       this.#keep({ ...data, number: data.trial, finished_at: data.at });
       if (this.chosen() !== this.best?.trial) this.stale.add("best");
     } else if (kind === "evaluation.finished") {
@@ -84,11 +88,13 @@ export class JobData {
   }
 
   #keep(trial) {
-    const known = this.trials.has(trial.number);
+    const known = this.trials.get(trial.number);
     this.trials.set(trial.number, trial);
-    if (known) return;
+    if (known?.state === trial.state) return;
+    if (known?.state === "estimated") this.estimated -= 1;
     if (trial.fitness === null) this.failed += 1;
-    else if (trial.censored) this.stopped += 1;
+    else if (trial.state === "stopped") this.stopped += 1;
+    else if (trial.state === "estimated") this.estimated += 1;
     else if (this.top === null || beats(trial, this.top)) this.top = trial;
   }
 

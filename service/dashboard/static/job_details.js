@@ -1,6 +1,7 @@
 // The lower sections of a job's page: trials as a table, failures, recipe, parents, exports.
 
 import { byId, element, redrawOn, setText, show } from "./dom.js";
+import { isEstimate } from "./fitness.js";
 import { clock, percent, plural } from "./format.js";
 import { descending, tablesOf } from "./job_result.js";
 
@@ -50,11 +51,13 @@ function trialLine(trial) {
   );
 }
 
-function fitnessWords({ fitness, censored, n, same_as: original }) {
+function fitnessWords(trial) {
+  const { fitness, n, same_as: original } = trial;
   const notes = [];
-  if (censored) notes.push(`stopped after ${plural(n, "item")}`);
+  if (trial.state === "estimated") notes.push(`from ${plural(n, "anchor")}`);
+  if (trial.state === "stopped") notes.push(`stopped after ${plural(n, "item")}`);
   if (original !== null) notes.push(`the child of trial ${original}`);
-  const value = censored ? `about ${percent(fitness)}` : percent(fitness);
+  const value = isEstimate(trial) ? `about ${percent(fitness)}` : percent(fitness);
   return notes.length ? [value, " ", element("span", { class: "quiet" }, notes.join(", "))] : [value];
 }
 

@@ -89,6 +89,7 @@ function progressSentence(data, done) {
   const { job } = data;
   const parts = [`${count(done)} of ${plural(job.trials_total, "trial")}`];
   if (data.stopped) parts.push(`${count(data.stopped)} stopped early`);
+  if (data.estimated) parts.push(`${count(data.estimated)} scored on anchors alone`);
   if (data.failed) parts.push(`${count(data.failed)} failed`);
   if (job.state === "queued") parts.push("waiting for a worker");
   else if (job.state === "cancelling") parts.push("stopping");

@@ -10,6 +10,8 @@ const KINDS = [
   "job.failed",
   "job.cancelled",
   "trial.finished",
+  "trial.rescored",
+  "anchors.chosen",
   "evaluation.finished",
   "export.finished",
   "export.failed",
