@@ -120,7 +120,7 @@ def _search(client: Client, console: Console, folder: Path, spec: dict[str, Any]
     return Figures(
         seed=spec["seed"],
         allocation=spec["allocation"]["kind"],
-        trials=job.trials_total,
+        trials=job.trials_finished + job.trials_failed,
         stopped=job.trials_stopped,
         tokens=job.search_tokens,
         seconds=job.search_seconds,

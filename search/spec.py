@@ -29,6 +29,7 @@ from search.answer_spec import (
     SelfConsistencyAnswer,
     SelfVerificationAnswer,
 )
+from search.budget_spec import Budget
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
@@ -135,14 +136,11 @@ SamplerSettings = Annotated[
 ]
 
 
-class Budget(_Part):
-    """What a stage may spend."""
-
-    trials: int = Field(ge=1, le=1_000_000)
-
-
 class Stage(_Part):
-    """One search: a space, a sampler over it, and a budget."""
+    """One search: a space, a sampler over it, and a budget.
+
+    The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
+    """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]

@@ -77,7 +77,9 @@ class Evaluator:
         recipe = Recipe.model_validate_json(work.recipe)
         self._built = None
         measured = self._preparing.measured(recipe)
-        write_checkpoint(recipe, self._context.models, work.folder, measured=measured)
+        steps = {name: Recipe.model_validate_json(step) for name, step in work.steps.items()}
+        models = self._context.models
+        write_checkpoint(recipe, models, work.folder, measured=measured, steps=steps)
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 
     def prepare(self, work: Prepare, worker: str) -> Result:

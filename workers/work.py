@@ -52,13 +52,15 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class WriteCheckpoint:
-    """Build the recipe's child and write it to `folder`. `recipe` is JSON."""
+    """Build the recipe's child and write it to `folder`. `recipe` is JSON, and so are `steps`, the
+    recipes of the children that it names, by name."""
 
     id: str
     context: Context
     recipe: str
     folder: Path
     timeout_seconds: float
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

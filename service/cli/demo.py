@@ -76,7 +76,7 @@ def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
         "averages": averages,
         "uniform_grid_best": {**figure(grid), "weights": grid.label} if grid else None,
         "best": {**figure(best), "trial": int(best.label)},
-        "trials": job.trials_total,
+        "trials": job.trials_finished + job.trials_failed,
         "search_seconds": job.search_seconds,
     }
 

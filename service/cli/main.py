@@ -95,7 +95,8 @@ def list_jobs(url: Address = _ADDRESS) -> None:
         for job in client.jobs():
             done = job.trials_finished + job.trials_failed
             best = f"{job.best.fitness:.3f}" if job.best else ""
-            table.add_row(job.id, job.name, job.state, f"{done}/{job.trials_total}", best)
+            trials = f"{done}/{job.trials_total or '?'}"
+            table.add_row(job.id, job.name, job.state, trials, best)
         console.print(table)
 
 

@@ -103,7 +103,12 @@ def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
     if job.trials_stopped:
         lines.append(f"stopped early: {job.trials_stopped} trials")
     done = job.trials_finished + job.trials_failed
-    if job.phase == "search" and done:
+    lines += [
+        f"stage {stage.name} ended by its limit on {stage.ended_by}, after {stage.trials} trials"
+        for stage in job.stages
+        if stage.ended_by not in (None, "trials")
+    ]
+    if job.phase == "search" and done and job.trials_total is not None:
         left = job.search_seconds / done * (job.trials_total - done)
         lines.append(f"about {left:.0f} s of search left")
     return lines

@@ -9,22 +9,27 @@ recorded and goes on. Preparations are asked for again: the worker finds the fil
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
+from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
 
 from evaluators.task import Split
+from merging.checkpoint import inspect_checkpoint
+from merging.multistep import step_name
 from merging.recipe import Recipe
+from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
 from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
-from search.replay import LoggedTrial, replay
+from search.references import with_models
+from search.replay import replay
 from search.samplers import make_sampler
-from search.samplers.base import Outcome, Sampler
+from search.samplers.base import Sampler
 from search.spaces import make_space
 from search.spec import (
     FullAllocation,
@@ -34,10 +39,15 @@ from search.spec import (
     SearchSpec,
     Stage,
 )
+from service.controller.ancestry import ancestors
+from service.controller.failures import CannotBuild, CannotPrepare, NoChild
+from service.controller.history import generations_of, logged, outcome
 from service.controller.needs import (
+    Build,
     Need,
     Preparation,
     Step,
+    Task,
     parent_needs,
     peer_needs,
     preparations_of,
@@ -48,6 +58,7 @@ from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
 from service.events import repository as events
 from service.jobs import repository as jobs
+from service.models import shapes as model_shapes
 from service.tables import Trial
 from service.trials import repository as trials
 from workers.work import Result
@@ -59,12 +70,19 @@ class Life:
     """One job on its way: `steps()` says what to evaluate, `record` keeps each answer."""
 
     def __init__(
-        self, database: Database, job_id: str, spec: SearchSpec, shapes: Mapping[str, ModelShape]
+        self,
+        database: Database,
+        job_id: str,
+        spec: SearchSpec,
+        shapes: Mapping[str, ModelShape],
+        built_dir: Path,
     ) -> None:
         self._database = database
         self._job_id = job_id
         self._spec = spec
         self._shapes = shapes
+        self._built_dir = built_dir
+        self.built: dict[str, Path] = {}
         self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
         self._rivals: dict[tuple[str, int], Rival | None] = {}
@@ -103,14 +121,17 @@ class Life:
         if reason := self._recorded[Subject.trial(best), "holdout"].reason:
             raise NoChild(f"the winner could not be scored on holdout: {reason}")
 
-    def record(self, need: Need | Preparation, result: Result) -> list[Need]:
+    def record(self, need: Task, result: Result) -> list[Need]:
         """Commit one result: its scores, its events and the trial's end, together.
 
         Gives what the step needs besides, now that this is known: a trial's next block.
-        Raises CannotPrepare when it is that of a preparation that failed.
+        Raises CannotPrepare or CannotBuild when that is what failed.
         """
         if isinstance(need, Preparation):
             self._prepared(need, result)
+            return []
+        if isinstance(need, Build):
+            self._has_built(need, result)
             return []
         if need.block is not None and result.reason is None:
             return self._record_block(self._trials[int(need.subject.label)], need.block, result)
@@ -178,38 +199,64 @@ class Life:
             events.append(session, self._job_id, "statistics.prepared", data)
         self._numbers[preparation] = result.numbers
 
+    def _has_built(self, build: Build, result: Result) -> None:
+        if result.reason is not None:
+            raise CannotBuild(f"no checkpoint of {build.alias!r}: {result.reason}")
+        with self._database.transaction() as session:
+            data = {"alias": build.alias, "digest": build.recipe.digest()}
+            events.append(session, self._job_id, "parent.built", data)
+
     def _stage(self, stage: Stage) -> Iterator[Step]:
-        space = make_space(self._spec, stage, self._shapes)
-        yield from self._prepare(preparations_of(space.probe()))
+        spec, shapes = yield from self._inherit(stage)
+        space = make_space(spec, stage, shapes)
+        yield from self._phase("prepare", preparations_of(space.probe()))
         if isinstance(stage.space, ParameterSpaceSpec):
-            recipe = start_recipe(self._spec, stage.space)
+            recipe = start_recipe(spec, stage.space)
             if recipe is not None:
                 start = Preparation(recipe, None)
-                yield from self._prepare([start])
-                space = make_space(self._spec, stage, self._shapes, self._numbers[start])
-        first = self._stage_start(stage)
-        sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
-        logged = self._logged_generations(stage)
-        _, report = replay(sampler, [[_logged(trial) for trial in members] for members in logged])
+                yield from self._phase("prepare", [start])
+                space = make_space(spec, stage, shapes, self._numbers[start])
+        sampler = make_sampler(
+            stage.sampler, space.genes, self._spec.seed, self._stage_start(stage)
+        )
+        past = generations_of(self._trials.values(), stage.name)
+        _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:
             log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
-        end = first + stage.budget.trials
-        for generation in itertools.count(len(logged)):
-            size = min(sampler.batch, end - sampler.next_number)
-            if size <= 0:
+        meter = Meter(stage.budget)
+        for members in past:
+            meter.add(members)
+        for generation in itertools.count(len(past)):
+            if meter.reached:
                 break
+            size = min(sampler.batch, meter.room)
             numbers = range(sampler.next_number, sampler.next_number + size)
             proposals = [
                 trials.Proposal(number, genome, space.decode(genome))
                 for number, genome in zip(numbers, sampler.ask(size), strict=True)
             ]
-            yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
+            members = self._commit(stage, generation, proposals)
+            yield from self._evaluate(sampler, members)
+            meter.add(members)
+        with self._database.transaction() as session:
+            jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
 
-    def _prepare(self, needed: list[Preparation]) -> Iterator[Step]:
+    def _inherit(
+        self, stage: Stage
+    ) -> Generator[Step, None, tuple[SearchSpec, Mapping[str, ModelShape]]]:
+        """The spec and the shapes with the children of earlier stages that the stage builds on."""
+        builds = ancestors(stage.space, self._trials, self._built_dir)
+        yield from self._phase("prepare", [one for one in builds if not one.folder.exists()])
+        names = {one.alias: step_name(one.recipe.digest()) for one in builds}
+        self.built |= {names[one.alias]: one.folder for one in builds}
+        found = {one.alias: inspect_checkpoint(one.folder) for one in builds}
+        return with_models(self._spec, names), {**self._shapes, **model_shapes(found)}
+
+    def _phase(self, phase: str, needed: Sequence[Task]) -> Iterator[Step]:
         if needed:
             with self._database.transaction() as session:
-                jobs.enter_phase(session, self._job_id, "prepare")
+                jobs.enter_phase(session, self._job_id, phase)
             yield needed
 
     def _commit(
@@ -232,7 +279,7 @@ class Life:
         left = [trial for trial in members if not self._copy(trial)]
         yield from self._missing("search", [self._search_need(trial) for trial in left])
         for trial in members:
-            sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
+            sampler.tell(trial.number, tuple(trial.genome), outcome(trial))
 
     def _search_need(self, trial: Trial) -> Need:
         """The trial on the search split, or on the first block of it that is not recorded."""
@@ -317,21 +364,15 @@ class Life:
         scores = [self._recorded[Subject.trial(number), "search"].values() for number in best]
         return make_rival(scores[:PEERS], reached)
 
-    def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
-        mine = [trial for trial in self._trials.values() if trial.stage == stage.name]
-        return [list(group) for _, group in itertools.groupby(mine, lambda trial: trial.generation)]
-
     def _stage_start(self, stage: Stage) -> int:
         """The number of the stage's first trial: stages follow one another without a gap."""
         before = self._spec.stages[: self._spec.stages.index(stage)]
-        return sum(earlier.budget.trials for earlier in before)
+        names = {earlier.name for earlier in before}
+        return sum(trial.stage in names for trial in self._trials.values())
 
     def _missing(self, phase: str, needs: Sequence[Need]) -> Iterator[Step]:
         missing = [need for need in needs if (need.subject, need.split) not in self._recorded]
-        if missing:
-            with self._database.transaction() as session:
-                jobs.enter_phase(session, self._job_id, phase)
-            yield missing
+        yield from self._phase(phase, missing)
 
     def _trial_need(self, number: int, split: Split) -> Need:
         recipe = Recipe.model_validate(self._trials[number].recipe)
@@ -353,22 +394,3 @@ class Life:
         if recorded.reason is not None:
             return None
         return fitness(recorded.means(), self._weights)
-
-
-class CannotPrepare(Exception):
-    """Statistics that a stage's method needs could not be computed."""
-
-
-class NoChild(Exception):
-    """The search ended without a single child that could be scored."""
-
-
-def _logged(trial: Trial) -> LoggedTrial:
-    outcome = None if trial.state == "pending" else _outcome(trial)
-    return LoggedTrial(trial.number, tuple(trial.genome), outcome)
-
-
-def _outcome(trial: Trial) -> Outcome:
-    if trial.fitness is None:
-        return Outcome(values=(), n=0, failed=True)
-    return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)

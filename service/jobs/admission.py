@@ -16,6 +16,7 @@ from merging.errors import RecipeError
 from merging.vocabulary import child_infos
 from search.calibration import calibration_tasks
 from search.errors import FieldError, SpecError
+from search.references import references, stand_in, with_models
 from search.spaces import make_space
 from search.spec import (
     Answer,
@@ -109,11 +110,15 @@ def _checks(answer: Answer) -> Iterator[Callable[[str, str, Path | None], None]]
 
 
 def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:
-    """Try a recipe of every space against the parents' real shapes."""
+    """Try a recipe of every space against the parents' real shapes. What an earlier stage will
+    have found is not there yet: one of the models it is made of stands in for it."""
     errors = []
-    by_ref = {spec.models[alias].ref: info for alias, info in checkpoints.items()}
     for index, stage in enumerate(spec.stages):
-        space = make_space(spec, stage, shapes(checkpoints))
+        aliases = references(stage.space)
+        there = checkpoints | {alias: checkpoints[stand_in(spec, alias)] for alias in aliases}
+        whole = with_models(spec, {alias: alias for alias in aliases})
+        by_ref = {whole.models[alias].ref: info for alias, info in there.items()}
+        space = make_space(whole, stage, shapes(there))
         try:
             recipe = space.probe()
             check_recipe(recipe, child_infos(recipe, by_ref))

@@ -13,9 +13,10 @@ from search.spec import SearchSpec
 from service.database import Database
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Invalid, Problem
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.jobs.admission import admit
-from service.jobs.schemas import JobDetail, JobView
+from service.jobs.schemas import JobDetail, JobView, StageView
 from service.settings import Settings
 from service.tables import Job
 from service.trials import repository as trials
@@ -52,10 +53,7 @@ def list_jobs(
 ) -> list[JobView]:
     """The latest jobs, newest first."""
     with database.snapshot() as session:
-        return [
-            JobView.of(job, trials.progress(session, job.id))
-            for job in jobs.newest_first(session, limit)
-        ]
+        return [_view(session, job) for job in jobs.newest_first(session, limit)]
 
 
 @router.get("/{job_id}", responses={404: {"model": Problem}})
@@ -85,5 +83,12 @@ def _submit(text: str, database: Database, settings: Settings) -> JobDetail:
 
 
 def _detail(session: Session, job: Job) -> JobDetail:
-    view = JobView.of(job, trials.progress(session, job.id))
+    view = _view(session, job)
     return JobDetail(**view.model_dump(), spec=job.spec, model_digests=job.model_digests)
+
+
+def _view(session: Session, job: Job) -> JobView:
+    counts = trials.counts_by_stage(session, job.id)
+    endings = events.data_of(session, job.id, "stage.ended")
+    stages = StageView.all_of(job, counts, endings)
+    return JobView.of(job, trials.progress(session, job.id), stages)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
+from merging.multistep import to_documents
 from merging.recipe import Recipe
 from service.dependencies import DatabaseDependency
 from service.errors import NotFound, Problem
@@ -35,10 +37,11 @@ def list_trials(
 
 @router.get("/trials/{number}/recipe.yaml", response_class=Response)
 def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Response:
-    """The trial's recipe as YAML in mergekit's vocabulary."""
+    """The trial's recipe as YAML in mergekit's vocabulary, with the steps before it as documents
+    of their own."""
     with database.snapshot() as session:
-        trial = trials.get(session, job_id, number)
-    return Response(_yaml(trial), media_type="application/yaml")
+        text = _yaml(session, trials.get(session, job_id, number))
+    return Response(text, media_type="application/yaml")
 
 
 @router.get("/best")
@@ -52,14 +55,16 @@ def get_best(job_id: str, database: DatabaseDependency) -> BestView:
             raise NotFound(f"job {job_id} has no scored trial yet")
         trial = trials.get(session, job_id, number)
         found = evaluations.all_of(session, job_id, subject=Subject.trial(number))
+        text = _yaml(session, trial)
     return BestView(
         trial=number,
         final=final,
         recipe_digest=trial.digest,
-        recipe=_yaml(trial),
+        recipe=text,
         evaluations=[EvaluationView.of(entry) for entry in found],
     )
 
 
-def _yaml(trial: Trial) -> str:
-    return Recipe.model_validate(trial.recipe).to_yaml()
+def _yaml(session: Session, trial: Trial) -> str:
+    recipe = Recipe.model_validate(trial.recipe)
+    return to_documents(recipe, trials.steps_of(session, trial.job_id, recipe))

@@ -9,6 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from merging import multistep
 from merging.recipe import Recipe
 from service.errors import NotFound
 from service.events import repository as events
@@ -128,6 +129,22 @@ def get(session: Session, job_id: str, number: int) -> Trial:
     if trial is None:
         raise NotFound(f"job {job_id} has no trial {number}")
     return trial
+
+
+def steps_of(session: Session, job_id: str, recipe: Recipe) -> dict[str, Recipe]:
+    """The recipes of the job's children that a recipe names, and of those that they name."""
+
+    def find(digest: str) -> Recipe:
+        query = select(Trial.recipe).where(Trial.job_id == job_id, Trial.digest == digest).limit(1)
+        return Recipe.model_validate(session.scalars(query).one())
+
+    return multistep.steps_of(recipe, find)
+
+
+def counts_by_stage(session: Session, job_id: str) -> dict[str, int]:
+    """How many trials each stage has, ended or not."""
+    query = select(Trial.stage, func.count()).where(Trial.job_id == job_id).group_by(Trial.stage)
+    return dict(session.execute(query).all())
 
 
 def progress(session: Session, job_id: str) -> Progress:

@@ -1,0 +1,29 @@
+"""The trial log as samplers learn from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+
+from search.replay import LoggedTrial
+from search.samplers.base import Outcome
+from service.tables import Trial
+
+
+def generations_of(trials: Iterable[Trial], stage: str) -> list[list[Trial]]:
+    """The generations of a stage, from all trials in order."""
+    mine = (trial for trial in trials if trial.stage == stage)
+    return [list(group) for _, group in groupby(mine, lambda trial: trial.generation)]
+
+
+def logged(trial: Trial) -> LoggedTrial:
+    """The trial as a replay takes it."""
+    ended = None if trial.state == "pending" else outcome(trial)
+    return LoggedTrial(trial.number, tuple(trial.genome), ended)
+
+
+def outcome(trial: Trial) -> Outcome:
+    """What an ended trial came to."""
+    if trial.fitness is None:
+        return Outcome(values=(), n=0, failed=True)
+    return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)
