@@ -7,7 +7,7 @@ a limit on seconds, two runs of one spec may end after different trials; a repla
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Literal, Protocol
 
@@ -47,10 +47,15 @@ class EndedTrial(Protocol):
 
 
 class Meter:
-    """Counts a stage's generations, in order, against its budget."""
+    """Counts a stage's generations, in order, against its budget.
 
-    def __init__(self, budget: Budget) -> None:
+    `renewals` are the numbers of trials after which it was given more: a plateau is waited for
+    anew.
+    """
+
+    def __init__(self, budget: Budget, renewals: Collection[int] = ()) -> None:
         self._budget = budget
+        self._renewals = frozenset(renewals)
         self.trials = 0
         self.items = 0
         self.tokens = 0
@@ -72,6 +77,8 @@ class Meter:
         if ends:
             begun = min(trial.created_at for trial in generation)
             self.seconds += (max(ends) - begun).total_seconds()
+        if self.trials in self._renewals:
+            self._waited = self._idle = 0
 
     @property
     def room(self) -> int:

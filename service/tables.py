@@ -116,6 +116,7 @@ class Score(Base):
     They are in the order of the task's items. A stopped trial has those that were scored.
     `failures` counts failed programs by how they failed, `agreed` the items with the same answer by
     a chain of thought and by a program.
+    `items_digest` says which items they are; it is null where they were scored block by block.
     """
 
     __tablename__ = "scores"
@@ -127,6 +128,7 @@ class Score(Base):
     n: Mapped[int] = mapped_column(Integer)
     mean: Mapped[float] = mapped_column(Float)
     items: Mapped[bytes] = mapped_column(LargeBinary)
+    items_digest: Mapped[str | None] = mapped_column(String(64))
     truncated: Mapped[int] = mapped_column(Integer)
     no_answer: Mapped[int] = mapped_column(Integer)
     wrong_language: Mapped[int] = mapped_column(Integer)
@@ -163,6 +165,34 @@ class Event(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class HoldoutUse(Base):
+    """A look at a holdout: in round `round` of its job, which is how often it had been extended, a
+    winner was scored on these items, which had been a holdout `earlier` times before."""
+
+    __tablename__ = "holdout_uses"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    task: Mapped[str] = mapped_column(String(200), primary_key=True)
+    round: Mapped[int] = mapped_column(Integer, primary_key=True)
+    items_digest: Mapped[str] = mapped_column(String(64), index=True)
+    winner: Mapped[int] = mapped_column(Integer)
+    earlier: Mapped[int] = mapped_column(Integer)
+    used_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Extension(Base):
+    """More budget given to a finished job's last stage, once it had so many trials."""
+
+    __tablename__ = "extensions"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100))
+    trials: Mapped[int] = mapped_column(Integer)
+    added: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

@@ -10,6 +10,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from evaluators.answering.agreement import PreparedAgreement
 from evaluators.chat import Chat, read_chat
+from evaluators.content import items_digest
 from evaluators.errors import TaskDataError
 from evaluators.scoring import Prepared, PreparedTask, prepared
 from evaluators.split_scores import SplitScores
@@ -49,6 +50,7 @@ class Evaluator:
         self._tokenizers: dict[Path, Any] = {}
         self._chats: dict[Path, Chat] = {}
         self._prepared: dict[tuple[str, Split, Path], Prepared] = {}
+        self._digests: dict[tuple[str, Split], str] = {}
         self._parts: dict[tuple[Prepared, tuple[int, ...]], Prepared] = {}
         self._built: tuple[str, PreTrainedModel] | None = None
 
@@ -69,7 +71,9 @@ class Evaluator:
             if work.places is None or name in work.places
         }
         scored = time.perf_counter()
-        return Result(work.id, worker, scores, None, merged - started, scored - merged)
+        items = {} if work.places is not None else self._digests_of(work.split, folder)
+        times = merged - started, scored - merged
+        return Result(work.id, worker, scores, None, *times, items=items)
 
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""
@@ -98,6 +102,13 @@ class Evaluator:
             self._built = None
             self._built = digest, self._engine.merge(recipe, self._preparing.measured(recipe))
         return self._built[1]
+
+    def _digests_of(self, split: Split, folder: Path) -> dict[str, str]:
+        for name in self._tasks:
+            key = name, split
+            if key not in self._digests:
+                self._digests[key] = items_digest(self._prepare(name, split, folder).items)
+        return {name: self._digests[name, split] for name in self._tasks}
 
     def _part(self, name: str, work: Evaluate, folder: Path) -> Prepared:
         whole = self._prepare(name, work.split, folder)

@@ -104,7 +104,8 @@ class TaskScores:
 class Result:
     """How a piece of work ended: with `scores` by task (of an evaluation), or a `reason`.
 
-    `numbers` are the joint statistics that were prepared, by name.
+    `numbers` are the joint statistics that were prepared, by name. `items` are digests of the items
+    that were scored, by task, where they were a whole split.
     """
 
     id: str
@@ -114,3 +115,4 @@ class Result:
     merge_seconds: float
     score_seconds: float
     numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    items: Mapping[str, str] = field(default_factory=dict)

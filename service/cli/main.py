@@ -108,6 +108,25 @@ def cancel(job: JobId, url: Address = _ADDRESS) -> None:
 
 
 @app.command()
+def extend(
+    job: JobId,
+    trials: Annotated[int | None, typer.Option(min=1, help="So many trials more.")] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="So many items more.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="So many tokens more.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="So many seconds more.")] = None,
+    url: Address = _ADDRESS,
+    follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+) -> None:
+    """Give a finished job's last stage more budget; its search goes on where it stopped."""
+    more = {"trials": trials, "items": items, "tokens": tokens, "seconds": seconds}
+    with explained(), Client(url) as client:
+        given = {name: amount for name, amount in more.items() if amount is not None}
+        console.print(client.extend(job, **given).state)
+        if follow:
+            _watch(client, job)
+
+
+@app.command()
 def export(
     job: JobId,
     trial: Annotated[

@@ -1,4 +1,4 @@
-"""The trial log as samplers learn from it."""
+"""What the trial log says to those who go on from it."""
 
 from __future__ import annotations
 
@@ -27,3 +27,19 @@ def outcome(trial: Trial) -> Outcome:
     if trial.fitness is None:
         return Outcome(values=(), n=0, failed=True)
     return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)
+
+
+def original_of(trials: Iterable[Trial], trial: Trial) -> Trial | None:
+    """An earlier trial of the same digest whose scores are this one's as well.
+
+    One that was stopped has been measured against its own stage.
+    """
+    for earlier in trials:
+        if earlier.number >= trial.number:
+            break
+        same_stage = earlier.stage == trial.stage
+        if earlier.digest == trial.digest and (
+            earlier.state == "finished" or (earlier.state == "stopped" and same_stage)
+        ):
+            return earlier
+    return None

@@ -41,7 +41,7 @@ from search.spec import (
 )
 from service.controller.ancestry import ancestors
 from service.controller.failures import CannotBuild, CannotPrepare, NoChild
-from service.controller.history import generations_of, logged, outcome
+from service.controller.history import generations_of, logged, original_of, outcome
 from service.controller.needs import (
     Build,
     Need,
@@ -57,7 +57,9 @@ from service.evaluations import blocks
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
 from service.events import repository as events
+from service.holdouts import repository as holdouts
 from service.jobs import repository as jobs
+from service.jobs.extending import renewals
 from service.models import shapes as model_shapes
 from service.tables import Trial
 from service.trials import repository as trials
@@ -110,6 +112,8 @@ class Life:
         best = self._winner(chosen)
         with self._database.transaction() as session:
             jobs.fix_winner(session, self._job_id, best)
+            if known := self._recorded.get((Subject.trial(best), "holdout")):
+                holdouts.use(session, self._job_id, known)
         yield from self._missing(
             "holdout",
             [
@@ -140,6 +144,8 @@ class Life:
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
                 self._finish(session, trial, recorded, self._fitness(recorded))
+            if need.subject.kind == "trial" and need.split == "holdout":
+                holdouts.use(session, self._job_id, recorded)
         self._recorded[need.subject, need.split] = recorded
         return []
 
@@ -224,7 +230,8 @@ class Life:
         if report.diverged:
             log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
-        meter = Meter(stage.budget)
+        with self._database.snapshot() as session:
+            meter = Meter(stage.budget, renewals(session, self._job_id, stage.name))
         for members in past:
             meter.add(members)
         for generation in itertools.count(len(past)):
@@ -272,7 +279,7 @@ class Life:
         fresh = [
             trial
             for trial in members
-            if firsts[trial.digest] is trial and self._original(trial) is None
+            if firsts[trial.digest] is trial and original_of(self._trials.values(), trial) is None
         ]
         yield from self._missing("search", [self._search_need(trial) for trial in fresh])
         # What is left of a digest is a copy now, or its first trial failed.
@@ -289,27 +296,12 @@ class Life:
         recorded = len(self._blocks.get(trial.number, []))
         return replace(need, block=self._race.blocks[recorded])
 
-    def _original(self, trial: Trial) -> Trial | None:
-        """An earlier trial of the same digest whose scores are this one's as well.
-
-        One that was stopped has been measured against its own stage.
-        """
-        for earlier in self._trials.values():
-            if earlier.number >= trial.number:
-                break
-            same_stage = earlier.stage == trial.stage
-            if earlier.digest == trial.digest and (
-                earlier.state == "finished" or (earlier.state == "stopped" and same_stage)
-            ):
-                return earlier
-        return None
-
     def _copy(self, trial: Trial) -> bool:
         """Whether the trial has ended, as a copy of an earlier one if there is one."""
         subject = Subject.trial(trial.number)
         if (subject, "search") in self._recorded:
             return True
-        original = self._original(trial)
+        original = original_of(self._trials.values(), trial)
         if original is None:
             return False
         source = self._recorded[Subject.trial(original.number), "search"]

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: submit, list, look at, cancel."""
+"""`/v1/jobs`: submit, list, look at, cancel, extend."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from service.errors import Invalid, Problem
 from service.events import repository as events
 from service.jobs import repository as jobs
 from service.jobs.admission import admit
+from service.jobs.extending import MoreBudget, extend
 from service.jobs.schemas import JobDetail, JobView, StageView
 from service.settings import Settings
 from service.tables import Job
@@ -72,6 +73,17 @@ def cancel_job(job_id: str, database: DatabaseDependency) -> JobDetail:
     """Ask for the job to stop; what it has scored stays."""
     with database.transaction() as session:
         return _detail(session, jobs.request_cancel(session, job_id))
+
+
+@router.post(
+    "/{job_id}/extend",
+    status_code=202,
+    responses={404: {"model": Problem}, 409: {"model": Problem}, 422: {"model": Problem}},
+)
+def extend_job(job_id: str, more: MoreBudget, database: DatabaseDependency) -> JobDetail:
+    """Give a finished job's last stage more budget; it goes on where it stopped."""
+    with database.transaction() as session:
+        return _detail(session, extend(session, job_id, more))
 
 
 def _submit(text: str, database: Database, settings: Settings) -> JobDetail:

@@ -81,6 +81,13 @@ def fix_winner(session: Session, job_id: str, number: int) -> None:
         events.append(session, job_id, "job.winner", {"trial": number})
 
 
+def reopen(job: Job, spec: dict[str, Any]) -> None:
+    """Queue an ended job again, with another spec and no winner yet."""
+    job.spec = spec
+    job.state = job.phase = "queued"
+    job.reason = job.winner = job.finished_at = None
+
+
 def end_stage(session: Session, job_id: str, stage: str, count: int, limit: str | None) -> None:
     """Say once that a stage has ended after so many trials, and by which limit."""
     data = {"stage": stage, "trials": count, "limit": limit}
