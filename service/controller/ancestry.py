@@ -14,7 +14,7 @@ from merging.multistep import PREFIX, steps_of
 from merging.recipe import Recipe
 from search.finalists import finalists
 from search.references import Space, references
-from service.controller.failures import NoChild
+from service.controller.errors import NoChild
 from service.controller.needs import Build
 from service.tables import Trial
 

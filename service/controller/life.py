@@ -40,7 +40,7 @@ from search.spec import (
     Stage,
 )
 from service.controller.ancestry import ancestors
-from service.controller.failures import CannotBuild, CannotPrepare, NoChild
+from service.controller.errors import CannotBuild, CannotPrepare, NoChild
 from service.controller.history import generations_of, logged, original_of, outcome
 from service.controller.needs import (
     Build,
