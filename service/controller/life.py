@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 
 import structlog
@@ -25,20 +24,20 @@ from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
-from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
+from search.racing import Block
 from search.references import with_models
 from search.replay import replay
 from search.samplers import make_sampler
 from search.samplers.base import Sampler
 from search.spaces import make_space
 from search.spec import (
-    FullAllocation,
     ModelShape,
     ParameterSpaceSpec,
-    RacingAllocation,
     SearchSpec,
     Stage,
 )
+from service.controller.allocating import JobLog
+from service.controller.allocations import make_allocation
 from service.controller.ancestry import ancestors
 from service.controller.errors import CannotBuild, CannotPrepare, NoChild
 from service.controller.history import generations_of, logged, original_of, outcome
@@ -87,13 +86,15 @@ class Life:
         self.built: dict[str, Path] = {}
         self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
-        self._rivals: dict[tuple[str, int], Rival | None] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
             self._recorded = {
                 (entry.subject, entry.split): entry for entry in evaluations.all_of(session, job_id)
             }
             self._blocks = blocks.all_of(session, job_id)
+        # These three are changed in place only: the log is the allocation's view of them.
+        self._log = JobLog(self._trials, self._recorded, self._blocks)
+        self._allocation = make_allocation(spec, self._log)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -103,7 +104,7 @@ class Life:
         yield from self._missing("parents", parent_needs(self._spec, "search"))
         for stage in self._spec.stages:
             yield from self._stage(stage)
-        chosen = finalists(self._scored_whole(), self._spec.select.top_k)
+        chosen = finalists(self._log.scored_whole(), self._spec.select.top_k)
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
         yield from self._missing(
@@ -150,26 +151,20 @@ class Life:
         return []
 
     def _record_block(self, trial: Trial, block: Block, result: Result) -> list[Need]:
-        race = self._race
         scored = [*self._blocks.get(trial.number, []), result]
-        values = [{task: part.values for task, part in one.scores.items()} for one in scored]
-        rival = self._rival(trial.stage, trial.generation)
-        whole = len(scored) == len(race.blocks)
-        lost = not whole and rival is not None and race.is_lost(values, rival)
+        verdict = self._allocation.judge(trial, scored)
         recorded = None
-        value: float | None
         with self._database.transaction() as session:
             blocks.record(session, self._job_id, trial.number, block.number, result)
-            if whole or lost:
-                places = [one.places for one in race.blocks[: len(scored)]]
+            if verdict is not None:
+                places = [one.places for one in verdict.blocks]
                 joined = blocks.joined(scored, places, list(self._weights))
                 subject = Subject.trial(trial.number)
                 recorded = evaluations.record(session, self._job_id, subject, "search", joined)
-                if lost and rival is not None:
-                    value = race.estimate(values, rival)
-                else:
+                value = verdict.estimate
+                if value is None:
                     value = self._fitness(recorded)
-                self._finish(session, trial, recorded, value, stopped=lost)
+                self._finish(session, trial, recorded, value, verdict.state)
         self._blocks[trial.number] = scored
         if recorded is None:
             return [self._search_need(trial)]
@@ -182,8 +177,7 @@ class Life:
         trial: Trial,
         recorded: Recorded,
         value: float | None,
-        *,
-        stopped: bool = False,
+        state: trials.Scored = "finished",
     ) -> None:
         found = recorded.scores.values()
         ending = trials.Ending(
@@ -191,7 +185,7 @@ class Life:
             recorded.reason,
             n=sum(score.n for score in found),
             tokens=sum(score.tokens for score in found),
-            stopped=stopped,
+            state=state,
         )
         trials.finish(session, trial, ending)
 
@@ -289,12 +283,9 @@ class Life:
             sampler.tell(trial.number, tuple(trial.genome), outcome(trial))
 
     def _search_need(self, trial: Trial) -> Need:
-        """The trial on the search split, or on the first block of it that is not recorded."""
+        """The trial on the search split, or on the block of it that is next."""
         need = self._trial_need(trial.number, "search")
-        if isinstance(self._spec.allocation, FullAllocation):
-            return need
-        recorded = len(self._blocks.get(trial.number, []))
-        return replace(need, block=self._race.blocks[recorded])
+        return replace(need, block=self._allocation.next_block(trial))
 
     def _copy(self, trial: Trial) -> bool:
         """Whether the trial has ended, as a copy of an earlier one if there is one."""
@@ -308,7 +299,7 @@ class Life:
         ending = trials.Ending(
             original.fitness,
             n=original.n,
-            stopped=original.state == "stopped",
+            state="stopped" if original.censored else "finished",
             same_as=original.number,
         )
         with self._database.transaction() as session:
@@ -316,45 +307,6 @@ class Life:
             trials.finish(session, trial, ending)
         self._recorded[subject, "search"] = copied
         return True
-
-    @cached_property
-    def _race(self) -> Race:
-        """The items in blocks. How many items there are is what the parents were scored on."""
-        settings = self._spec.allocation
-        assert isinstance(settings, RacingAllocation)
-        for (subject, split), recorded in self._recorded.items():
-            if subject.kind == "parent" and split == "search" and recorded.reason is None:
-                return make_race(
-                    {task: score.n for task, score in recorded.scores.items()},
-                    self._weights,
-                    first=settings.first,
-                    block=settings.block,
-                    error=settings.error,
-                    seed=self._spec.seed,
-                )
-        raise NoChild("no parent could be scored; the reasons are in the evaluations")
-
-    def _rival(self, stage: str, generation: int) -> Rival | None:
-        """The worst of the elite of the stage before the generation, once there is one."""
-        if (stage, generation) not in self._rivals:
-            self._rivals[stage, generation] = self._make_rival(stage, generation)
-        return self._rivals[stage, generation]
-
-    def _make_rival(self, stage: str, generation: int) -> Rival | None:
-        settings = self._spec.allocation
-        assert isinstance(settings, RacingAllocation)
-        earlier = (
-            one
-            for one in self._scored_whole()
-            if one.stage == stage and one.generation < generation
-        )
-        best = finalists(earlier, max(settings.elite, PEERS))
-        if len(best) < settings.elite:
-            return None
-        reached = self._trials[best[settings.elite - 1]].fitness
-        assert reached is not None
-        scores = [self._recorded[Subject.trial(number), "search"].values() for number in best]
-        return make_rival(scores[:PEERS], reached)
 
     def _stage_start(self, stage: Stage) -> int:
         """The number of the stage's first trial: stages follow one another without a gap."""
@@ -369,9 +321,6 @@ class Life:
     def _trial_need(self, number: int, split: Split) -> Need:
         recipe = Recipe.model_validate(self._trials[number].recipe)
         return Need(Subject.trial(number), split, recipe)
-
-    def _scored_whole(self) -> list[Trial]:
-        return [trial for trial in self._trials.values() if trial.state == "finished"]
 
     def _winner(self, chosen: Sequence[int]) -> int:
         found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}

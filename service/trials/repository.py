@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -66,26 +67,28 @@ def add_generation(
     return trials
 
 
+Scored = Literal["finished", "stopped"]
+
+
 @dataclass(frozen=True)
 class Ending:
     """How a trial ended: with its fitness, or failed for a reason.
 
-    `n` items were scored for it and `tokens` generated. If `stopped`, those were not all, and
-    `fitness` is an estimate. `same_as` is the trial whose scores were copied.
+    `n` items were scored for it and `tokens` generated. If `state` is not `finished`, those were
+    not all, and `fitness` is an estimate. `same_as` is the trial whose scores were copied.
     """
 
     fitness: float | None
     reason: str | None = None
     n: int = 0
     tokens: int = 0
-    stopped: bool = False
+    state: Scored = "finished"
     same_as: int | None = None
 
 
 def finish(session: Session, trial: Trial, ending: Ending) -> None:
     """End a pending trial."""
-    scored = "stopped" if ending.stopped else "finished"
-    trial.state = "failed" if ending.fitness is None else scored
+    trial.state = "failed" if ending.fitness is None else ending.state
     trial.fitness = ending.fitness
     trial.n = ending.n
     trial.tokens = ending.tokens
@@ -103,7 +106,7 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
             "generation": trial.generation,
             "state": trial.state,
             "fitness": trial.fitness,
-            "censored": ending.stopped,
+            "censored": trial.censored,
             "n": trial.n,
             "tokens": trial.tokens,
             "same_as": trial.same_as,

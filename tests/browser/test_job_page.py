@@ -51,7 +51,7 @@ def test_stopped_trials_are_marked_and_are_no_failures(page: Page, database: Dat
     job.start()
     page.goto(f"/jobs/{job.id}")
     expect(page.locator("#state")).to_have_text("running")
-    job.generation(0, [0.2, 0.3, Ending(0.7, n=32, tokens=99, stopped=True), 0.1])
+    job.generation(0, [0.2, 0.3, Ending(0.7, n=32, tokens=99, state="stopped"), 0.1])
     job.generation(4, [Ending(0.3, n=400, same_as=1)])
     _expect_points(page, 5)
     (stopped,) = _traces(page, "Stopped early")
