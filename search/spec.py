@@ -33,6 +33,7 @@ from search.budget_spec import Budget
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
+from search.objectives_spec import Constraint, Objectives, Pareto, Weighted
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.sampler_spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 from search.spec_checks import check_spec, contradictions, schema_errors
@@ -131,6 +132,7 @@ class Baselines(_Part):
 class SearchSpec(_Part):
     """A search job.
 
+    `objectives` says what the samplers are after, and `constraints` what a child has to reach.
     `allocation` says how many items of the search split a candidate is scored on. `items` limits
     that split to its first items, per task. `timeout_seconds` is the limit of one evaluation, or
     of one block of it. The seed stays below 2**53, so that JSON readers everywhere keep it exact.
@@ -140,6 +142,8 @@ class SearchSpec(_Part):
     seed: int = Field(default=0, ge=0, lt=2**53)
     models: dict[Alias, ModelRef] = Field(min_length=1, max_length=64)
     tasks: tuple[TaskEntry, ...] = Field(min_length=1, max_length=64)
+    objectives: Objectives = Weighted()
+    constraints: tuple[Constraint, ...] = Field(default=(), max_length=64)
     select: Select = Select()
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=16)
     items: int | None = Field(default=None, ge=1)
@@ -155,6 +159,11 @@ class SearchSpec(_Part):
         elif found:
             raise ValueError("; ".join(str(error) for error in found))
         return self
+
+    @property
+    def objective_count(self) -> int:
+        """How many numbers a sampler is told of a trial."""
+        return len(self.objectives.over) if isinstance(self.objectives, Pareto) else 1
 
     @classmethod
     def from_yaml(cls, text: str) -> SearchSpec:

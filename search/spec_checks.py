@@ -16,6 +16,7 @@ from search.calibration import takes_start
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError
 from search.model_shape import ModelShape
+from search.objectives import check_objectives
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.ranges import find_method, is_pairwise, searched
 from search.references import check_reference
@@ -40,7 +41,7 @@ def check_spec(spec: SearchSpec, shapes: Mapping[str, ModelShape]) -> list[Field
 def contradictions(spec: SearchSpec) -> list[FieldError]:
     """What is wrong between the fields of a spec, each of which is right by itself."""
     errors = [*_repeated_tasks(spec), *_repeated_stages(spec), *_check_chats(spec)]
-    errors += _check_refs(spec)
+    errors += [*_check_refs(spec), *check_objectives(spec)]
     for index, stage in enumerate(spec.stages):
         path = f"stages.{index}.space"
         found = list(_check_models(path, stage.space, spec, index))

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Float,
@@ -65,7 +66,9 @@ class Trial(Base):
 
     `n` and `tokens` count the items scored and the tokens generated for it on the search split. A
     trial in state `stopped` was not scored on all items: its `fitness` is an estimate. `same_as` is
-    the earlier trial of the same digest that its scores are copied from.
+    the earlier trial of the same digest that its scores are copied from. `objectives` has one
+    number an objective, higher is better, where there are several; `constraints` by how much each
+    is missed, at most 0 where it is met, and `shortfall` the sum of what is missed.
     """
 
     __tablename__ = "trials"
@@ -82,6 +85,9 @@ class Trial(Base):
     n: Mapped[int] = mapped_column(Integer, default=0)
     tokens: Mapped[int] = mapped_column(Integer, default=0)
     same_as: Mapped[int | None] = mapped_column(Integer)
+    objectives: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    constraints: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    shortfall: Mapped[float] = mapped_column(Float, default=0.0)
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -107,6 +113,7 @@ class Evaluation(Base):
     worker: Mapped[str] = mapped_column(String(64))
     merge_seconds: Mapped[float] = mapped_column(Float)
     score_seconds: Mapped[float] = mapped_column(Float)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
     finished_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

@@ -19,6 +19,7 @@ from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
+from merging.size import parameter_count
 from workers.answering import answered, compared
 from workers.preparing import Preparing
 from workers.work import Context, Evaluate, Prepare, Result, TaskScores, WriteCheckpoint
@@ -73,7 +74,8 @@ class Evaluator:
         scored = time.perf_counter()
         items = {} if work.places is not None else self._digests_of(work.split, folder)
         times = merged - started, scored - merged
-        return Result(work.id, worker, scores, None, *times, items=items)
+        size = parameter_count(model)
+        return Result(work.id, worker, scores, None, *times, items=items, parameters=size)
 
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""

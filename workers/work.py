@@ -105,7 +105,7 @@ class Result:
     """How a piece of work ended: with `scores` by task (of an evaluation), or a `reason`.
 
     `numbers` are the joint statistics that were prepared, by name. `items` are digests of the items
-    that were scored, by task, where they were a whole split.
+    that were scored, by task, where they were a whole split. `parameters` is the child's size.
     """
 
     id: str
@@ -116,3 +116,4 @@ class Result:
     score_seconds: float
     numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
     items: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None

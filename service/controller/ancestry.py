@@ -31,12 +31,13 @@ def ancestors(space: Space, trials: Mapping[int, Trial], folder: Path) -> list[B
 
     found = []
     for alias, reference in references(space).items():
-        scored = (
+        scored = [
             trial
             for trial in trials.values()
             if trial.stage == reference.stage and trial.state == "finished"
-        )
-        best = finalists(scored, reference.rank)
+        ]
+        met = [trial for trial in scored if not trial.shortfall]
+        best = finalists(met or scored, reference.rank)
         if len(best) < reference.rank:
             message = f"has {len(best)} different scored children, and {alias!r} is needed"
             raise NoChild(f"stage {reference.stage!r} {message}")

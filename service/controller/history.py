@@ -26,7 +26,12 @@ def outcome(trial: Trial) -> Outcome:
     """What an ended trial came to."""
     if trial.fitness is None:
         return Outcome(values=(), n=0, failed=True)
-    return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)
+    return Outcome(
+        values=(trial.fitness,) if trial.objectives is None else tuple(trial.objectives),
+        n=trial.n,
+        censored=trial.censored,
+        constraints=tuple(trial.constraints or ()),
+    )
 
 
 def original_of(trials: Iterable[Trial], trial: Trial) -> Trial | None:

@@ -22,8 +22,6 @@ from merging.multistep import step_name
 from merging.recipe import Recipe
 from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
-from search.finalists import finalists, winner
-from search.fitness import fitness
 from search.racing import Block
 from search.references import with_models
 from search.replay import replay
@@ -39,6 +37,7 @@ from search.spec import (
 from service.controller.allocating import JobLog
 from service.controller.allocations import make_allocation
 from service.controller.ancestry import ancestors
+from service.controller.criteria import Criteria, reference_models
 from service.controller.errors import CannotBuild, CannotPrepare, NoChild
 from service.controller.history import generations_of, logged, original_of, outcome
 from service.controller.needs import (
@@ -84,7 +83,6 @@ class Life:
         self._shapes = shapes
         self._built_dir = built_dir
         self.built: dict[str, Path] = {}
-        self._weights = {entry.task: entry.weight for entry in spec.tasks}
         self._numbers: dict[Preparation, Coefficients] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
@@ -95,6 +93,7 @@ class Life:
         # These three are changed in place only: the log is the allocation's view of them.
         self._log = JobLog(self._trials, self._recorded, self._blocks)
         self._allocation = make_allocation(spec, self._log)
+        self._criteria = Criteria(spec, self._log)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -104,13 +103,22 @@ class Life:
         yield from self._missing("parents", parent_needs(self._spec, "search"))
         for stage in self._spec.stages:
             yield from self._stage(stage)
-        chosen = finalists(self._log.scored_whole(), self._spec.select.top_k)
+        chosen = self._criteria.finalists()
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
+        references = set(reference_models(self._spec))
         yield from self._missing(
-            "select", [self._trial_need(number, "select") for number in chosen]
+            "select",
+            [
+                *(self._trial_need(number, "select") for number in chosen),
+                *(
+                    need
+                    for need in parent_needs(self._spec, "select")
+                    if need.subject.label in references
+                ),
+            ],
         )
-        best = self._winner(chosen)
+        best = self._criteria.winner(chosen)
         with self._database.transaction() as session:
             jobs.fix_winner(session, self._job_id, best)
             if known := self._recorded.get((Subject.trial(best), "holdout")):
@@ -144,7 +152,7 @@ class Life:
             recorded = evaluations.record(session, self._job_id, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
-                self._finish(session, trial, recorded, self._fitness(recorded))
+                self._finish(session, trial, recorded, self._criteria.fitness(recorded))
             if need.subject.kind == "trial" and need.split == "holdout":
                 holdouts.use(session, self._job_id, recorded)
         self._recorded[need.subject, need.split] = recorded
@@ -158,12 +166,12 @@ class Life:
             blocks.record(session, self._job_id, trial.number, block.number, result)
             if verdict is not None:
                 places = [one.places for one in verdict.blocks]
-                joined = blocks.joined(scored, places, list(self._weights))
+                joined = blocks.joined(scored, places, [entry.task for entry in self._spec.tasks])
                 subject = Subject.trial(trial.number)
                 recorded = evaluations.record(session, self._job_id, subject, "search", joined)
                 value = verdict.estimate
                 if value is None:
-                    value = self._fitness(recorded)
+                    value = self._criteria.fitness(recorded)
                 self._finish(session, trial, recorded, value, verdict.state)
         self._blocks[trial.number] = scored
         if recorded is None:
@@ -186,6 +194,8 @@ class Life:
             n=sum(score.n for score in found),
             tokens=sum(score.tokens for score in found),
             state=state,
+            objectives=self._criteria.objectives(recorded),
+            constraints=self._criteria.constraints(recorded),
         )
         trials.finish(session, trial, ending)
 
@@ -217,7 +227,11 @@ class Life:
                 yield from self._phase("prepare", [start])
                 space = make_space(spec, stage, shapes, self._numbers[start])
         sampler = make_sampler(
-            stage.sampler, space.genes, self._spec.seed, self._stage_start(stage)
+            stage.sampler,
+            space.genes,
+            self._spec.seed,
+            self._stage_start(stage),
+            objectives=self._spec.objective_count,
         )
         past = generations_of(self._trials.values(), stage.name)
         _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
@@ -301,6 +315,8 @@ class Life:
             n=original.n,
             state="stopped" if original.censored else "finished",
             same_as=original.number,
+            objectives=original.objectives,
+            constraints=original.constraints,
         )
         with self._database.transaction() as session:
             copied = evaluations.copy(session, self._job_id, source, subject)
@@ -321,17 +337,3 @@ class Life:
     def _trial_need(self, number: int, split: Split) -> Need:
         recipe = Recipe.model_validate(self._trials[number].recipe)
         return Need(Subject.trial(number), split, recipe)
-
-    def _winner(self, chosen: Sequence[int]) -> int:
-        found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}
-        scores = {number: self._fitness(recorded) for number, recorded in found.items()}
-        finite = {number: score for number, score in scores.items() if score is not None}
-        if not finite:
-            reason = found[chosen[0]].reason
-            raise NoChild(f"every finalist failed on the select split: {reason}")
-        return winner(finite)
-
-    def _fitness(self, recorded: Recorded) -> float | None:
-        if recorded.reason is not None:
-            return None
-        return fitness(recorded.means(), self._weights)

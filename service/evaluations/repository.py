@@ -43,12 +43,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An evaluation read back: scores by task, or a reason why there are none."""
+    """An evaluation read back: scores by task, or a reason why there are none; how many seconds
+    scoring took, and the child's number of parameters."""
 
     subject: Subject
     split: str
     reason: str | None
     scores: Mapping[str, Score]
+    seconds: float = 0.0
+    parameters: int | None = None
 
     def values(self) -> dict[str, list[float]]:
         """The item scores of each task."""
@@ -72,6 +75,7 @@ def record(
             worker=result.worker,
             merge_seconds=result.merge_seconds,
             score_seconds=result.score_seconds,
+            parameters=result.parameters,
             finished_at=now(),
         )
     )
@@ -95,7 +99,8 @@ def record(
         for task, scores in result.scores.items()
     }
     session.add_all(scores.values())
-    recorded = Recorded(subject, split, result.reason, scores)
+    seconds, parameters = result.score_seconds, result.parameters
+    recorded = Recorded(subject, split, result.reason, scores, seconds, parameters)
     if subject.kind != "trial" or split != "search":
         data = {"subject": str(subject), "split": split, "means": recorded.means()}
         events.append(session, job_id, "evaluation.finished", data | {"reason": result.reason})
@@ -113,6 +118,7 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
             worker="",
             merge_seconds=0.0,
             score_seconds=0.0,
+            parameters=original.parameters,
             finished_at=now(),
         )
     )
@@ -136,7 +142,7 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
         for task, score in original.scores.items()
     }
     session.add_all(scores.values())
-    return Recorded(subject, split, None, scores)
+    return Recorded(subject, split, None, scores, original.seconds, original.parameters)
 
 
 def all_of(
@@ -168,6 +174,8 @@ def all_of(
             row.split,
             row.reason,
             by_evaluation.get((row.subject, row.split), {}),
+            row.score_seconds,
+            row.parameters,
         )
         for row in session.scalars(rows.order_by(Evaluation.finished_at, Evaluation.subject))
     ]

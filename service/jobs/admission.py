@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +15,10 @@ from merging.checks import check_recipe
 from merging.errors import RecipeError
 from merging.vocabulary import child_infos
 from search.calibration import calibration_tasks
-from search.errors import FieldError, SpecError
+from search.errors import FieldError, SamplerError, SpecError
+from search.gene import Gene
 from search.references import references, stand_in, with_models
+from search.samplers import make_sampler
 from search.spaces import make_space
 from search.spec import (
     Answer,
@@ -26,6 +28,7 @@ from search.spec import (
     SearchSpec,
     SelfConsistencyAnswer,
     SelfVerificationAnswer,
+    Stage,
     check_spec,
 )
 from service.errors import Invalid
@@ -119,9 +122,21 @@ def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[F
         whole = with_models(spec, {alias: alias for alias in aliases})
         by_ref = {whole.models[alias].ref: info for alias, info in there.items()}
         space = make_space(whole, stage, shapes(there))
+        errors += _sampler(spec, stage, space.genes, f"stages.{index}.sampler")
         try:
             recipe = space.probe()
             check_recipe(recipe, child_infos(recipe, by_ref))
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors
+
+
+def _sampler(spec: SearchSpec, stage: Stage, genes: Sequence[Gene], field: str) -> list[FieldError]:
+    """Whether a stage's sampler takes as many objectives as there are."""
+    if spec.objective_count == 1:
+        return []
+    try:
+        make_sampler(stage.sampler, genes, spec.seed, objectives=spec.objective_count)
+    except SamplerError as error:
+        return [FieldError(field, str(error))]
+    return []

@@ -36,11 +36,22 @@ class Contender(BaseModel):
     )
 
 
+class ConstraintView(BaseModel):
+    """A constraint, and what the winner scores where it was measured."""
+
+    task: str
+    split: str
+    needed: float
+    reached: float
+    met: bool
+
+
 class ResultView(BaseModel):
     """How the search ended: holdout, optimism, and how often this holdout was looked at."""
 
     winner: int | None
     finalists: list[Finalist] = Field(description="Best first, by their fitness on select.")
     holdout: list[Contender] = Field(description="The winner first.")
+    constraints: list[ConstraintView] = Field(description="Of the winner, split by split.")
     uses: list[HoldoutUseView]
     warnings: list[str]

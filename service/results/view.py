@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from evaluators.task import SPLITS
 from search.baselines import grid_space
 from search.fitness import fitness
+from search.objectives import needed
 from search.spec import SearchSpec
 from service.evaluations.repository import Recorded, Subject
 from service.evaluations.schemas import Accuracy, TaskComparison
 from service.holdouts.schemas import HoldoutUseView
-from service.results.schemas import Contender, Finalist, ResultView
+from service.results.schemas import ConstraintView, Contender, Finalist, ResultView
 from service.tables import HoldoutUse, Job
 
 Found = Mapping[tuple[Subject, str], Recorded]
@@ -25,12 +27,17 @@ def result_of(job: Job, evaluations: Sequence[Recorded], uses: Sequence[HoldoutU
     contenders = [entry for entry in evaluations if entry.split == "holdout" and entry != winner]
     rows = [] if winner is None else [_contender(spec, winner, None)]
     rows += [_contender(spec, entry, winner) for entry in contenders]
+    constraints = [] if job.winner is None else list(_constraints(spec, job.winner, found))
     return ResultView(
         winner=job.winner,
         finalists=_finalists(spec, found),
         holdout=rows,
         uses=[HoldoutUseView.model_validate(use) for use in uses],
-        warnings=[_warning(use) for use in uses if use.earlier],
+        constraints=constraints,
+        warnings=[
+            *(_warning(use) for use in uses if use.earlier),
+            *(_miss(one) for one in constraints if not one.met),
+        ],
     )
 
 
@@ -84,12 +91,34 @@ def _finalists(spec: SearchSpec, found: Found) -> list[Finalist]:
     return sorted(finalists, key=lambda one: (-_or_worst(one.select), one.trial))
 
 
+def _constraints(spec: SearchSpec, winner: int, found: Found) -> Iterator[ConstraintView]:
+    for split in SPLITS:
+        entry = found.get((Subject.trial(winner), split))
+        models = {alias: found.get((Subject("parent", alias), split)) for alias in spec.models}
+        means = {alias: one.means() for alias, one in models.items() if one is not None}
+        for one in spec.constraints:
+            if entry is not None and entry.scores and (one.of is None or means.get(one.of)):
+                bound, reached = needed(one, means), entry.scores[one.task].mean
+                yield ConstraintView(
+                    task=one.task,
+                    split=split,
+                    needed=bound,
+                    reached=reached,
+                    met=reached >= bound,
+                )
+
+
 def _difference(first: float | None, second: float | None) -> float | None:
     return None if first is None or second is None else first - second
 
 
 def _or_worst(score: float | None) -> float:
     return -math.inf if score is None else score
+
+
+def _miss(one: ConstraintView) -> str:
+    reached = f"{one.reached:.1%}, of {one.needed:.1%} needed"
+    return f"the winner misses a constraint on the {one.split} split: {one.task} at {reached}"
 
 
 def _warning(use: HoldoutUse) -> str:

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from merging.multistep import to_documents
 from merging.recipe import Recipe
+from search.objectives import front, named_values
+from search.spec import SearchSpec
 from service.dependencies import DatabaseDependency
 from service.errors import NotFound, Problem
 from service.evaluations import repository as evaluations
@@ -17,7 +19,7 @@ from service.evaluations.schemas import EvaluationView
 from service.jobs import repository as jobs
 from service.tables import Trial
 from service.trials import repository as trials
-from service.trials.schemas import BestView, TrialView
+from service.trials.schemas import BestView, FrontPoint, TrialView
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["trials"], responses={404: {"model": Problem}})
 
@@ -42,6 +44,27 @@ def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Respon
     with database.snapshot() as session:
         text = _yaml(session, trials.get(session, job_id, number))
     return Response(text, media_type="application/yaml")
+
+
+@router.get("/front")
+def get_front(job_id: str, database: DatabaseDependency) -> list[FrontPoint]:
+    """The front of the trials so far, on the search split: those that meet all constraints and that
+    no other dominates, first the one of the best fitness and then so that the first few span it.
+    Empty where the search has one objective."""
+    with database.snapshot() as session:
+        objectives = SearchSpec.model_validate(jobs.get(session, job_id).spec).objectives
+        known = {one.number: one for one in trials.all_of(session, job_id)}
+    whole = [trial for trial in known.values() if trial.state == "finished"]
+    return [
+        FrontPoint(
+            trial=number,
+            stage=known[number].stage,
+            digest=known[number].digest,
+            fitness=known[number].fitness,
+            objectives=named_values(objectives, known[number].objectives or ()),
+        )
+        for number in front(whole)
+    ]
 
 
 @router.get("/best")

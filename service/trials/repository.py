@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from merging import multistep
 from merging.recipe import Recipe
+from search.objectives import shortfall
 from service.errors import NotFound
 from service.events import repository as events
 from service.tables import Trial, now
@@ -84,6 +85,8 @@ class Ending:
     tokens: int = 0
     state: Scored = "finished"
     same_as: int | None = None
+    objectives: Sequence[float] | None = None
+    constraints: Sequence[float] | None = None
 
 
 def finish(session: Session, trial: Trial, ending: Ending) -> None:
@@ -93,6 +96,9 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     trial.n = ending.n
     trial.tokens = ending.tokens
     trial.same_as = ending.same_as
+    trial.objectives = None if ending.objectives is None else list(ending.objectives)
+    trial.constraints = None if ending.constraints is None else list(ending.constraints)
+    trial.shortfall = shortfall(ending.constraints or ())
     trial.reason = ending.reason
     trial.finished_at = now()
     session.merge(trial)
@@ -110,6 +116,7 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
             "n": trial.n,
             "tokens": trial.tokens,
             "same_as": trial.same_as,
+            "shortfall": trial.shortfall,
             "reason": trial.reason,
         },
     )
@@ -159,7 +166,7 @@ def progress(session: Session, job_id: str) -> Progress:
     best = session.execute(
         select(Trial.number, Trial.fitness)
         .where(mine, Trial.state == "finished")
-        .order_by(Trial.fitness.desc(), Trial.number)
+        .order_by(Trial.shortfall, Trial.fitness.desc(), Trial.number)
         .limit(1)
     ).first()
     first, last, tokens = session.execute(

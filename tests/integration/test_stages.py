@@ -132,7 +132,7 @@ def test_a_stage_builds_on_the_best_of_the_one_before(
     url = f"{client.address}/v1/jobs/{job.id}/trials/{log[-1]['number']}/recipe.yaml"
     assert httpx.get(url).text == text
     folders = {f"zoo/{name}": models / "zoo" / name for name in ("base", "maths", "ja")}
-    made = {}
+    made: dict[str, Path] = {}
     for document in yaml.safe_load_all(text):
         name = document.pop("name", "child")
         recipe = Recipe.parse(document)

@@ -60,11 +60,11 @@ def answer(need: Task, context: Context) -> Result:
         }
     found = {task: TaskScores(values, 0, 0, 0, 5 * len(values)) for task, values in scores.items()}
     items = dict.fromkeys(found, f"items of {need.split}") if need.block is None else {}
-    return Result("", "instant", found, None, 0.0, 0.0, items=items)
+    return Result("", "instant", found, None, 0.0, 0.0, items=items, parameters=1000)
 
 
 def item_scores(digest: str, split: str, task: str) -> tuple[float, ...]:
-    """Items that a child of some skill solves by chance."""
-    skill = random.Random(digest).random()
+    """Items that a child of some skill at the task solves by chance."""
+    skill = random.Random(f"{digest} {task}").random()
     draws = random.Random(f"{digest} {split} {task}")
     return tuple(float(draws.random() < skill) for _ in range(ITEMS))

@@ -147,7 +147,7 @@ def test_a_plateau_is_waited_for_anew_after_an_extension(
     bench: Bench,
     spec: Spec,
 ) -> None:
-    spec["stages"][0]["budget"] = {"trials": 500, "patience": 12, "min_improvement": 0.3}
+    spec["stages"][0]["budget"] = {"trials": 500, "patience": 12, "min_improvement": 1.0}
     job_id = bench.submit(spec)
     bench.live(job_id)
     before = bench.get(f"jobs/{job_id}")["stages"][0]
@@ -207,3 +207,68 @@ def test_the_result_sets_the_winner_against_everything(
     assert best["trial"] == result["winner"]
     assert best["optimism"] == pytest.approx(best["search"] - best["holdout"])
     assert all(one["optimism"] is None for one in result["finalists"][1:])
+
+
+def test_a_search_for_several_objectives_ends_with_a_front(bench: Bench, spec: Spec) -> None:
+    spec["tasks"].append({"task": "word_problems_en"})
+    over = ["word_problems_ja", "word_problems_en", "size"]
+    spec["objectives"] = {"kind": "pareto", "over": over}
+    spec["select"] = {"top_k": 3}
+    refused = bench.api.post("/v1/jobs", json=spec)
+    assert refused.status_code == 422
+    assert "'cmaes' takes one objective, not 3" in refused.text
+    spec["stages"][0]["sampler"] = {"kind": "random", "batch": 4}
+    spec["stages"][0]["budget"] = {"trials": 24}
+    whole, cut = bench.submit(spec), bench.submit(spec)
+    bench.live(whole)
+    bench.live_in_pieces(cut, 7)
+    assert bench.log(cut) == bench.log(whole)
+    found = bench.get(f"jobs/{whole}/front")
+    trials = {one["number"]: one for one in bench.get(f"jobs/{whole}/trials")}
+    points = {number: one["objectives"] for number, one in trials.items()}
+    for one in found:
+        mine = points[one["trial"]]
+        assert one["objectives"]["size"] == 1000 == -mine[2]
+        assert not any(
+            other != mine and all(a >= b for a, b in zip(other, mine, strict=True))
+            for other in points.values()
+        )
+    assert len(found) > 1
+    result = bench.get(f"jobs/{whole}/result")
+    finalists = {one["trial"] for one in result["finalists"]}
+    assert finalists == {one["trial"] for one in found[:3]}
+    # Of the front, the one of the best weighted mean on select wins.
+    assert result["finalists"][0]["trial"] == result["winner"]
+
+
+def test_finalists_and_winner_meet_the_constraints(bench: Bench, spec: Spec) -> None:
+    spec["tasks"].append({"task": "word_problems_en", "weight": 0.1})
+    spec["constraints"] = [{"task": "word_problems_en", "at_least": 0.9, "of": "left"}]
+    spec["stages"][0]["sampler"] = {"kind": "random", "batch": 4}
+    spec["stages"][0]["budget"] = {"trials": 24}
+    job_id = bench.submit(spec)
+    bench.live(job_id)
+    result = bench.get(f"jobs/{job_id}/result")
+    trials = {one["number"]: one for one in bench.get(f"jobs/{job_id}/trials")}
+    met = [one for one in trials.values() if one["shortfall"] == 0]
+    assert 0 < len(met) < len(trials)
+    assert all(trials[one["trial"]]["shortfall"] == 0 for one in result["finalists"])
+    best = max(met, key=lambda one: (one["fitness"], -one["number"]))["number"]
+    assert bench.get(f"jobs/{job_id}")["best"]["trial"] == best
+    on = {one["split"]: one for one in result["constraints"]}
+    assert set(on) == {"search", "select", "holdout"}
+    assert on["select"]["met"]
+    parents = bench.get(f"jobs/{job_id}/evaluations", split="select", kind="parent")
+    assert [one["label"] for one in parents] == ["left"]
+    (english,) = [s for s in parents[0]["scores"] if s["task"] == "word_problems_en"]
+    assert on["select"]["needed"] == pytest.approx(0.9 * english["accuracy"])
+
+
+def test_if_no_child_meets_the_constraints_the_nearest_wins_with_a_warning(
+    bench: Bench, spec: Spec
+) -> None:
+    spec["constraints"] = [{"task": "word_problems_ja", "at_least": 1.0}]
+    job_id = bench.submit(spec)
+    bench.live(job_id)
+    result = bench.get(f"jobs/{job_id}/result")
+    assert len([text for text in result["warnings"] if "misses a constraint" in text]) == 3

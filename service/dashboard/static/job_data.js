@@ -122,4 +122,8 @@ export class JobData {
   }
 }
 
-const beats = (a, b) => a.fitness > b.fitness || (a.fitness === b.fitness && a.number < b.number);
+// Missing constraints by less comes first, then fitness.
+function beats(a, b) {
+  if (a.shortfall !== b.shortfall) return a.shortfall < b.shortfall;
+  return a.fitness > b.fitness || (a.fitness === b.fitness && a.number < b.number);
+}
