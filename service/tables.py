@@ -175,6 +175,16 @@ class Event(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class StageGenes(Base):
+    """The genes that a stage of a job searches over, written down when it began."""
+
+    __tablename__ = "stages"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100), primary_key=True)
+    genes: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
 class HoldoutUse(Base):
     """A look at a holdout: in round `round` of its job, which is how often it had been extended, a
     winner was scored on these items, which had been a holdout `earlier` times before."""

@@ -59,6 +59,7 @@ from service.holdouts import repository as holdouts
 from service.jobs import repository as jobs
 from service.jobs.extending import renewals
 from service.models import shapes as model_shapes
+from service.stages import repository as stages
 from service.tables import Trial
 from service.trials import repository as trials
 from workers.work import Result
@@ -233,6 +234,8 @@ class Life:
             self._stage_start(stage),
             objectives=self._spec.objective_count,
         )
+        with self._database.transaction() as session:
+            stages.begin(session, self._job_id, stage.name, space.genes)
         past = generations_of(self._trials.values(), stage.name)
         _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:

@@ -272,3 +272,18 @@ def test_if_no_child_meets_the_constraints_the_nearest_wins_with_a_warning(
     bench.live(job_id)
     result = bench.get(f"jobs/{job_id}/result")
     assert len([text for text in result["warnings"] if "misses a constraint" in text]) == 3
+
+
+def test_importance_is_told_from_the_trials_that_are_there(bench: Bench, spec: Spec) -> None:
+    spec["stages"][0]["space"] |= {"layer_groups": 1, "embeddings": False}
+    spec["stages"][0]["budget"] = {"trials": 40}
+    spec["stages"].append(_LAYERS | {"budget": {"trials": 3}})
+    job_id = bench.submit(spec)
+    assert bench.get(f"jobs/{job_id}/importance") == []
+    bench.live(job_id)
+    weights, layers = bench.get(f"jobs/{job_id}/importance")
+    assert (weights["stage"], weights["trials"], weights["notes"]) == ("weights", 40, [])
+    assert len(weights["importances"]) == len(weights["sensitivity"]["slopes"]) == 2
+    assert sum(weights["importances"].values()) == pytest.approx(1)
+    assert layers["importances"] is layers["sensitivity"] is None
+    assert len(layers["notes"]) == 2
