@@ -148,6 +148,12 @@ def check_objectives(spec: SearchSpec) -> Iterator[FieldError]:
         if one.of is None and one.at_least > 1:
             message = "scores are 1 at most; say of which model it is a multiple"
             yield FieldError(f"constraints.{index}.at_least", message)
+    for index, stage in enumerate(spec.stages):
+        if (over or spec.constraints) and stage.warm_start is not None:
+            message = (
+                "what is known of a trial is its fitness: it takes one objective and no constraint"
+            )
+            yield FieldError(f"stages.{index}.warm_start", message)
     if (over or spec.constraints) and spec.allocation.kind != "full":
         message = "with several objectives, or constraints, every candidate is scored whole"
         yield FieldError("allocation.kind", f"{message}: write full")

@@ -37,6 +37,7 @@ from search.objectives_spec import Constraint, Objectives, Pareto, Weighted
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.sampler_spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 from search.spec_checks import check_spec, contradictions, schema_errors
+from search.warm_start_spec import WarmStart
 from search.yaml_text import load_plain_yaml
 
 __all__ = [
@@ -110,12 +111,14 @@ class Stage(_Part):
     """One search: a space, a sampler over it, and a budget.
 
     The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
+    `warm_start` are trials of another search that the sampler learns from first.
     """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings
     budget: Budget
+    warm_start: WarmStart | None = None
 
 
 class Baselines(_Part):

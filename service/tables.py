@@ -185,6 +185,16 @@ class StageGenes(Base):
     genes: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
 
 
+class StageHistory(Base):
+    """Trials that a stage knew of before its first, copied when its job was submitted."""
+
+    __tablename__ = "histories"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100), primary_key=True)
+    trials: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
 class HoldoutUse(Base):
     """A look at a holdout: in round `round` of its job, which is how often it had been extended, a
     winner was scored on these items, which had been a holdout `earlier` times before."""

@@ -1,4 +1,4 @@
-"""Several objectives, constraints, the size of a child, and the genes of a stage."""
+"""Several objectives, constraints, the size of a child, the genes and history of a stage."""
 
 from __future__ import annotations
 
@@ -20,6 +20,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"]),
         sa.PrimaryKeyConstraint("job_id", "stage"),
     )
+    op.create_table(
+        "histories",
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("stage", sa.String(length=100), nullable=False),
+        sa.Column("trials", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"]),
+        sa.PrimaryKeyConstraint("job_id", "stage"),
+    )
     with op.batch_alter_table("trials", schema=None) as batch_op:
         batch_op.add_column(sa.Column("objectives", sa.JSON(), nullable=True))
         batch_op.add_column(sa.Column("constraints", sa.JSON(), nullable=True))
@@ -35,4 +43,5 @@ def downgrade() -> None:
         batch_op.drop_column("shortfall")
         batch_op.drop_column("constraints")
         batch_op.drop_column("objectives")
+    op.drop_table("histories")
     op.drop_table("stages")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from search.gene import Genome
@@ -66,6 +67,13 @@ class Sampler(ABC):
     @abstractmethod
     def pending(self) -> tuple[int, ...]:
         """Numbers of the open generation's trials that are not told yet."""
+
+    @abstractmethod
+    def recall(self, known: Sequence[tuple[Genome, Outcome]]) -> None:
+        """Learn from trials that are none of this sampler's, before the first `ask`.
+
+        They have no numbers. Raises SamplerError once a trial was asked for, and as `tell` does.
+        """
 
     @abstractmethod
     def ask(self, n: int) -> list[Genome]:

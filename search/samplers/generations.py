@@ -88,7 +88,7 @@ class GenerationSampler(Sampler):
         self._seeds = [tuple(seed) for seed in seeds]
         for place, seed in enumerate(self._seeds):
             self._check(f"seed {place}", seed)
-        self._next = first_number
+        self._first = self._next = first_number
         self._open: dict[int, Trial | None] = {}
 
     @property
@@ -102,6 +102,18 @@ class GenerationSampler(Sampler):
     @property
     def pending(self) -> tuple[int, ...]:
         return tuple(number for number, trial in self._open.items() if trial is None)
+
+    def recall(self, known: Sequence[tuple[Genome, Outcome]]) -> None:
+        if self._next != self._first:
+            raise SamplerError("what is known besides comes before the first trial")
+        for genome, _ in known:
+            self._check("a known trial", genome)
+        self._strategy.learn(
+            [
+                self._trial(number - len(known), tuple(genome), outcome)
+                for number, (genome, outcome) in enumerate(known)
+            ]
+        )
 
     def ask(self, n: int) -> list[Genome]:
         if n < 1:

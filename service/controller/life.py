@@ -22,6 +22,8 @@ from merging.multistep import step_name
 from merging.recipe import Recipe
 from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
+from search.gene import Gene
+from search.history import known_genomes, recall, started
 from search.racing import Block
 from search.references import with_models
 from search.replay import replay
@@ -227,15 +229,7 @@ class Life:
                 start = Preparation(recipe, None)
                 yield from self._phase("prepare", [start])
                 space = make_space(spec, stage, shapes, self._numbers[start])
-        sampler = make_sampler(
-            stage.sampler,
-            space.genes,
-            self._spec.seed,
-            self._stage_start(stage),
-            objectives=self._spec.objective_count,
-        )
-        with self._database.transaction() as session:
-            stages.begin(session, self._job_id, stage.name, space.genes)
+        sampler = self._sampler(stage, space.genes)
         past = generations_of(self._trials.values(), stage.name)
         _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:
@@ -259,6 +253,21 @@ class Life:
             meter.add(members)
         with self._database.transaction() as session:
             jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
+
+    def _sampler(self, stage: Stage, genes: Sequence[Gene]) -> Sampler:
+        """The stage's sampler as it was before the first trial."""
+        with self._database.transaction() as session:
+            stages.begin(session, self._job_id, stage.name, genes)
+            known = known_genomes(genes, stages.history_of(session, self._job_id, stage.name))
+        sampler = make_sampler(
+            stage.sampler,
+            started(genes, stage.sampler, known),
+            self._spec.seed,
+            self._stage_start(stage),
+            objectives=self._spec.objective_count,
+        )
+        recall(sampler, stage.sampler, known)
+        return sampler
 
     def _inherit(
         self, stage: Stage

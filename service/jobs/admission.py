@@ -38,10 +38,12 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Admitted:
-    """A spec that can run here, and the content digest of each of its models by alias."""
+    """A spec that can run here, the content digest of each of its models by alias, and the genes of
+    each stage by its name."""
 
     spec: SearchSpec
     model_digests: dict[str, str]
+    genes: dict[str, tuple[Gene, ...]]
 
 
 def admit(text: str, settings: Settings) -> Admitted:
@@ -62,11 +64,12 @@ def admit(text: str, settings: Settings) -> Admitted:
         chats(spec, checkpoints)
     except Invalid as error:
         errors += error.errors
-    errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints)
+    genes: dict[str, tuple[Gene, ...]] = {}
+    errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints, genes)
     if errors:
         raise Invalid(errors)
     digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
-    return Admitted(spec, digests)
+    return Admitted(spec, digests, genes)
 
 
 def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
@@ -112,9 +115,13 @@ def _checks(answer: Answer) -> Iterator[Callable[[str, str, Path | None], None]]
         yield check_program
 
 
-def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:
-    """Try a recipe of every space against the parents' real shapes. What an earlier stage will
-    have found is not there yet: one of the models it is made of stands in for it."""
+def _recipes(
+    spec: SearchSpec,
+    checkpoints: dict[str, CheckpointInfo],
+    genes: dict[str, tuple[Gene, ...]],
+) -> list[FieldError]:
+    """Try a recipe of every space against the parents' real shapes, and fill in `genes`. What an
+    earlier stage will have found is not there yet: a model that it is made of stands in for it."""
     errors = []
     for index, stage in enumerate(spec.stages):
         aliases = references(stage.space)
@@ -122,6 +129,7 @@ def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[F
         whole = with_models(spec, {alias: alias for alias in aliases})
         by_ref = {whole.models[alias].ref: info for alias, info in there.items()}
         space = make_space(whole, stage, shapes(there))
+        genes[stage.name] = space.genes
         errors += _sampler(spec, stage, space.genes, f"stages.{index}.sampler")
         try:
             recipe = space.probe()

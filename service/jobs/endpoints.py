@@ -19,6 +19,8 @@ from service.jobs.admission import admit
 from service.jobs.extending import MoreBudget, extend
 from service.jobs.schemas import JobDetail, JobView, StageView
 from service.settings import Settings
+from service.stages import repository as stages
+from service.stages.warm_starts import histories
 from service.tables import Job
 from service.trials import repository as trials
 
@@ -91,6 +93,7 @@ def _submit(text: str, database: Database, settings: Settings) -> JobDetail:
     spec = admitted.spec
     with database.transaction() as session:
         job = jobs.create(session, spec.name, spec.model_dump(mode="json"), admitted.model_digests)
+        stages.remember(session, job.id, histories(session, spec, admitted.genes))
         return _detail(session, job)
 
 

@@ -287,3 +287,26 @@ def test_importance_is_told_from_the_trials_that_are_there(bench: Bench, spec: S
     assert sum(weights["importances"].values()) == pytest.approx(1)
     assert layers["importances"] is layers["sensitivity"] is None
     assert len(layers["notes"]) == 2
+
+
+def test_a_job_starts_from_what_another_has_found(bench: Bench, spec: Spec) -> None:
+    spec["stages"][0]["sampler"] = {"kind": "tpe", "batch": 4, "startup": 8}
+    first = bench.submit(spec)
+    bench.live(first)
+    warm = spec["stages"][0] | {"warm_start": {"job": first, "stage": "weights"}}
+    whole, cut = (bench.submit(spec | {"stages": [warm]}) for _ in range(2))
+    bench.live(whole)
+    bench.live_in_pieces(cut, 5)
+    assert bench.log(cut) == bench.log(whole)
+    # As many trials as the budget says, none of them drawn as if nothing were known.
+    assert [trial["number"] for trial in bench.log(whole)] == list(range(8))
+    assert bench.log(whole)[0]["genome"] != bench.log(first)[0]["genome"]
+    other = warm | {"space": warm["space"] | {"layer_groups": 1}}
+    refused = bench.api.post("/v1/jobs", json=spec | {"stages": [other]})
+    assert refused.status_code == 422
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "stages.0.warm_start"
+    assert "lacks the gene 'left.weight[layers 0-2]'" in error["message"]
+    tasks = [{"task": "word_problems_en"}]
+    refused = bench.api.post("/v1/jobs", json=spec | {"stages": [warm], "tasks": tasks})
+    assert "its fitness is another" in refused.text
