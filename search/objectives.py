@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from search.errors import FieldError
+from search.finalists import ScoredTrial
 from search.objectives_spec import Constraint, Objectives, Pareto
 
 if TYPE_CHECKING:
@@ -67,17 +68,8 @@ def shortfall(constraints: Iterable[float]) -> float:
     return math.fsum(max(0.0, amount) for amount in constraints)
 
 
-class Candidate(Protocol):
+class Candidate(ScoredTrial, Protocol):
     """A trial as the trial log knows it, scored whole."""
-
-    @property
-    def number(self) -> int: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def fitness(self) -> float | None: ...
 
     @property
     def objectives(self) -> Sequence[float] | None: ...
