@@ -236,7 +236,8 @@ class Life:
             log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
         with self._database.snapshot() as session:
-            meter = Meter(stage.budget, renewals(session, self._job_id, stage.name))
+            renewed = renewals(session, self._job_id)
+        meter = Meter(stage.budget, {count for name, count in renewed if name == stage.name})
         for members in past:
             meter.add(members)
         for generation in itertools.count(len(past)):

@@ -16,7 +16,7 @@ from service.errors import Invalid, Problem
 from service.events import repository as events
 from service.jobs import repository as jobs
 from service.jobs.admission import admit
-from service.jobs.extending import MoreBudget, extend
+from service.jobs.extending import MoreBudget, extend, renewals
 from service.jobs.schemas import JobDetail, JobView, StageView
 from service.settings import Settings
 from service.stages import repository as stages
@@ -105,5 +105,5 @@ def _detail(session: Session, job: Job) -> JobDetail:
 def _view(session: Session, job: Job) -> JobView:
     counts = trials.counts_by_stage(session, job.id)
     endings = events.data_of(session, job.id, "stage.ended")
-    stages = StageView.all_of(job, counts, endings)
-    return JobView.of(job, trials.progress(session, job.id), stages)
+    views = StageView.all_of(job, counts, endings, renewals(session, job.id))
+    return JobView.of(job, trials.progress(session, job.id), views)

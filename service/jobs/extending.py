@@ -76,10 +76,10 @@ def extend(session: Session, job_id: str, more: MoreBudget) -> Job:
     return job
 
 
-def renewals(session: Session, job_id: str, stage: str) -> set[int]:
-    """After how many of its trials a stage was given more budget."""
-    query = select(Extension.trials).where(Extension.job_id == job_id, Extension.stage == stage)
-    return set(session.scalars(query))
+def renewals(session: Session, job_id: str) -> set[tuple[str, int]]:
+    """Which stages were given more budget, each after how many of its trials."""
+    query = select(Extension.stage, Extension.trials).where(Extension.job_id == job_id)
+    return {(stage, count) for stage, count in session.execute(query)}
 
 
 def _raised(

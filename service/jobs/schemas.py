@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,10 +34,22 @@ class StageView(BaseModel):
 
     @classmethod
     def all_of(
-        cls, job: Job, counts: Mapping[str, int], endings: Sequence[Mapping[str, Any]]
+        cls,
+        job: Job,
+        counts: Mapping[str, int],
+        endings: Sequence[Mapping[str, Any]],
+        renewals: Collection[tuple[str, int]] = (),
     ) -> list[StageView]:
-        """The stages of a job in order, from its trials by stage and the ends of stages."""
-        ended = {one["stage"]: one for one in endings if one["trials"] == counts.get(one["stage"])}
+        """The stages of a job in order, from its trials by stage and the ends of stages.
+
+        One that was given more budget after so many trials, as `renewals` say, has not ended there.
+        """
+        ended = {
+            one["stage"]: one
+            for one in endings
+            if one["trials"] == counts.get(one["stage"])
+            and (one["stage"], one["trials"]) not in renewals
+        }
         views = []
         for stage in job.spec["stages"]:
             name, count = stage["name"], counts.get(stage["name"], 0)

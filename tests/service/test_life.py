@@ -127,6 +127,7 @@ def test_an_extended_job_goes_on_and_looks_at_its_holdout_again(
     extended = bench.api.post(f"/v1/jobs/{short}/extend", json={"trials": 8})
     assert extended.status_code == 202, extended.text
     assert (extended.json()["state"], extended.json()["winner"]) == ("queued", None)
+    assert extended.json()["trials_total"] == 18
     bench.live_in_pieces(short, 3)
     # Ten trials leave a generation of four half full: CMA-ES learns from what is there.
     log = bench.log(short)
