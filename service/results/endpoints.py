@@ -11,6 +11,7 @@ from service.holdouts import repository as holdouts
 from service.jobs import repository as jobs
 from service.results.schemas import ResultView
 from service.results.view import result_of
+from service.trials import repository as trials
 
 router = APIRouter(prefix="/v1/jobs/{job_id}/result", tags=["results"])
 
@@ -21,4 +22,5 @@ def get_result(job_id: str, database: DatabaseDependency) -> ResultView:
     with database.snapshot() as session:
         job = jobs.get(session, job_id)
         found = evaluations.all_of(session, job_id)
-        return result_of(job, found, holdouts.newest_first(session, job_id=job_id))
+        uses = holdouts.newest_first(session, job_id=job_id)
+        return result_of(job, found, uses, trials.fitness_of(session, job_id))

@@ -19,8 +19,16 @@ from service.tables import HoldoutUse, Job
 Found = Mapping[tuple[Subject, str], Recorded]
 
 
-def result_of(job: Job, evaluations: Sequence[Recorded], uses: Sequence[HoldoutUse]) -> ResultView:
-    """The result as far as it is known: before the winner is fixed there are only finalists."""
+def result_of(
+    job: Job,
+    evaluations: Sequence[Recorded],
+    uses: Sequence[HoldoutUse],
+    searched: Mapping[int, float | None],
+) -> ResultView:
+    """The result as far as it is known: before the winner is fixed there are only finalists.
+
+    `searched` is the fitness on the search split, by trial.
+    """
     spec = SearchSpec.model_validate(job.spec)
     found = {(entry.subject, entry.split): entry for entry in evaluations}
     winner = None if job.winner is None else found.get((Subject.trial(job.winner), "holdout"))
@@ -30,7 +38,7 @@ def result_of(job: Job, evaluations: Sequence[Recorded], uses: Sequence[HoldoutU
     constraints = [] if job.winner is None else list(_constraints(spec, job.winner, found))
     return ResultView(
         winner=job.winner,
-        finalists=_finalists(spec, found),
+        finalists=_finalists(spec, found, searched),
         holdout=rows,
         uses=[HoldoutUseView.model_validate(use) for use in uses],
         constraints=constraints,
@@ -69,7 +77,9 @@ def _name(spec: SearchSpec, subject: Subject) -> str:
     return f"trial {subject.label}" if subject.kind == "trial" else subject.label
 
 
-def _finalists(spec: SearchSpec, found: Found) -> list[Finalist]:
+def _finalists(
+    spec: SearchSpec, found: Found, searched: Mapping[int, float | None]
+) -> list[Finalist]:
     weights = {entry.task: entry.weight for entry in spec.tasks}
 
     def fitness_on(subject: Subject, split: str) -> float | None:
@@ -79,7 +89,8 @@ def _finalists(spec: SearchSpec, found: Found) -> list[Finalist]:
     finalists = []
     for subject, split in found:
         if split == "select" and subject.kind == "trial":
-            scores = {one: fitness_on(subject, one) for one in ("search", "select", "holdout")}
+            scores = {one: fitness_on(subject, one) for one in ("select", "holdout")}
+            scores["search"] = searched[int(subject.label)]
             finalists.append(
                 Finalist(
                     trial=int(subject.label),

@@ -151,6 +151,12 @@ def steps_of(session: Session, job_id: str, recipe: Recipe) -> dict[str, Recipe]
     return multistep.steps_of(recipe, find)
 
 
+def fitness_of(session: Session, job_id: str) -> dict[int, float | None]:
+    """The fitness of every trial on the search split, by number."""
+    query = select(Trial.number, Trial.fitness).where(Trial.job_id == job_id)
+    return dict(session.execute(query).all())
+
+
 def counts_by_stage(session: Session, job_id: str) -> dict[str, int]:
     """How many trials each stage has, ended or not."""
     query = select(Trial.stage, func.count()).where(Trial.job_id == job_id).group_by(Trial.stage)

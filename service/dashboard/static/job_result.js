@@ -69,7 +69,8 @@ function optimism(result) {
   const winner = result?.finalists.find(({ trial }) => trial === result.winner);
   if (!winner || winner.optimism === null) return "";
   const { search, select, holdout } = winner;
-  return `The winner’s fitness is ${percent(search)} on the search’s items, ${percent(select)} on select and ${percent(holdout)} on holdout: the search was too optimistic by ${points(winner.optimism)} points.`;
+  const verdict = winner.optimism > 0 ? `too optimistic by ${points(winner.optimism)} points` : "not too optimistic";
+  return `The winner’s fitness is ${percent(search)} on the search’s items, ${percent(select)} on select and ${percent(holdout)} on holdout: the search was ${verdict}.`;
 }
 
 // Best first; what could not be scored comes last.
