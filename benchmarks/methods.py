@@ -190,7 +190,7 @@ def _outcomes(client: Client, job: JobDetail, kind: str) -> Iterator[Outcome]:
         of_winner = kind == "trial"
         yield Outcome(
             name=job.name.replace("-", "_") if of_winner else entry.label,
-            trials=job.trials_total if of_winner else 0,
+            trials=job.trials_finished + job.trials_failed if of_winner else 0,
             genes=len(trial.genome) if of_winner else 0,
             accuracy=score.accuracy,
             low=score.low,

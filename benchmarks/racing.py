@@ -21,7 +21,7 @@ from rich.table import Table
 import zoo
 from search.spec import RacingAllocation
 from service.cli.local_service import local_service
-from service.cli.watching import follow_job, score_on
+from service.cli.watching import follow_job
 from service.client import ApiError, Client
 
 ROOT = Path(zoo.__file__).parent.parent
@@ -117,12 +117,11 @@ def search_demo(client: Client, console: Console, folder: Path, spec: dict[str, 
     job = follow_job(console, client, client.submit(path).id)
     if job.state != "finished":
         raise ApiError([f"the job is {job.state}: {job.reason}"])
-    (winner,) = client.evaluations(job.id, split="holdout", kind="trial")
-    score = score_on(winner, spec["tasks"][0]["task"])
+    score = client.result(job.id).holdout[0].accuracies[spec["tasks"][0]["task"]]
     return Figures(
         seed=spec["seed"],
         allocation=spec["allocation"]["kind"],
-        trials=job.trials_total,
+        trials=job.trials_finished + job.trials_failed,
         stopped=job.trials_stopped,
         tokens=job.search_tokens,
         seconds=job.search_seconds,

@@ -22,6 +22,7 @@ from merging.folders import check_free, whole_folder
 from merging.heads import child_is_tied
 from merging.merger import Merger
 from merging.model_files import INDEX
+from merging.multistep import to_documents
 from merging.recipe import Recipe
 from merging.site import Workshop
 from merging.tokenizer_files import copy_tokenizer, write_tokenizer
@@ -38,6 +39,7 @@ def write_checkpoint(
     overwrite: bool = False,
     max_shard_bytes: int = SHARD_BYTES,
     measured: Measured | None = None,
+    steps: Mapping[str, Recipe] | None = None,
 ) -> None:
     """Merge `recipe` and write config, weights, tokenizer, generation settings and recipe.yaml.
 
@@ -48,7 +50,8 @@ def write_checkpoint(
     Weights of more than `max_shard_bytes` are cut into files of that size; memory is that of one.
     A path through blocks becomes a model of as many layers, its scales folded into the weights.
     A procedure's own recipe is written as expanded_recipe.yaml. `measured` is what a data-driven
-    method needs.
+    method needs; `steps` are the recipes of those parents that are children themselves, which
+    recipe.yaml begins with.
 
     The folder appears whole or not at all. Raises CheckpointError if `out` holds anything and
     `overwrite` is not set, or a path's scales cannot be folded; RecipeError, CalibrationError and
@@ -76,9 +79,9 @@ def write_checkpoint(
         child = _child(recipe, opened, measured)
         _write_weights(recipe, child, opened, draft, max_shard_bytes)
         _write_config(recipe, {**config, **child.config()}, draft / "config.json")
-        (draft / "recipe.yaml").write_text(recipe.to_yaml(), encoding="utf-8")
+        (draft / "recipe.yaml").write_text(to_documents(recipe, steps or {}), encoding="utf-8")
         if isinstance(child, Merger) and child.recipe != recipe:
-            expanded = child.recipe.to_yaml()
+            expanded = to_documents(child.recipe, steps or {})
             (draft / "expanded_recipe.yaml").write_text(expanded, encoding="utf-8")
 
 

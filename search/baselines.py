@@ -7,8 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
 from merging.recipe import Recipe
+from search.parameter_spec import ParameterSpaceSpec
+from search.references import references
+
+if TYPE_CHECKING:
+    from search.spec import SearchSpec
 
 
 def parent_recipe(ref: str) -> Recipe:
@@ -26,6 +32,16 @@ def average_recipes(refs: Mapping[str, str]) -> dict[str, Recipe]:
         for size in range(2, len(refs) + 1)
         for aliases in combinations(refs, size)
     }
+
+
+def grid_space(spec: SearchSpec) -> ParameterSpaceSpec | None:
+    """The space whose parents the grid is over: the last parameter space with a base that merges
+    the spec's own models alone, as a person would by hand; None if there is none."""
+    for stage in reversed(spec.stages):
+        space = stage.space
+        if isinstance(space, ParameterSpaceSpec) and space.base and not references(space):
+            return space
+    return None
 
 
 def grid_recipes(base: str, parents: Mapping[str, str], step: float) -> dict[str, Recipe]:

@@ -6,7 +6,7 @@ facts about the models themselves is checked by `check_spec`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import (
@@ -29,11 +29,15 @@ from search.answer_spec import (
     SelfConsistencyAnswer,
     SelfVerificationAnswer,
 )
+from search.budget_spec import Budget
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
+from search.objectives_spec import Constraint, Objectives, Pareto, Weighted
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
+from search.sampler_spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 from search.spec_checks import check_spec, contradictions, schema_errors
+from search.warm_start_spec import WarmStart
 from search.yaml_text import load_plain_yaml
 
 __all__ = [
@@ -104,51 +108,18 @@ class Select(_Part):
     top_k: int = Field(default=10, ge=1, le=100)
 
 
-class CmaesSettings(_Part):
-    """CMA-ES. `population` is 4 + floor(3 ln n) for n genes unless given.
-
-    `sigma` is the first standard deviation of a gene, in the gene's own unit; of a gene whose
-    range is narrower than 1 it is that fraction of the range. 1/6 is Sakana AI's choice.
-    """
-
-    kind: Literal["cmaes"]
-    population: int | None = Field(default=None, ge=3, le=1000)
-    sigma: float = Field(default=1 / 6, gt=0, le=10)
-
-
-class TpeSettings(_Part):
-    """Multivariate TPE; the first `startup` trials are uniform draws."""
-
-    kind: Literal["tpe"]
-    batch: int = Field(default=10, ge=1, le=1000)
-    startup: int = Field(default=20, ge=1, le=10_000)
-
-
-class RandomSettings(_Part):
-    """Uniform draws."""
-
-    kind: Literal["random"]
-    batch: int = Field(default=10, ge=1, le=1000)
-
-
-SamplerSettings = Annotated[
-    CmaesSettings | TpeSettings | RandomSettings, Field(discriminator="kind")
-]
-
-
-class Budget(_Part):
-    """What a stage may spend."""
-
-    trials: int = Field(ge=1, le=1_000_000)
-
-
 class Stage(_Part):
-    """One search: a space, a sampler over it, and a budget."""
+    """One search: a space, a sampler over it, and a budget.
+
+    The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
+    `warm_start` are trials of another search that the sampler learns from first.
+    """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings
     budget: Budget
+    warm_start: WarmStart | None = None
 
 
 class Baselines(_Part):
@@ -165,6 +136,7 @@ class Baselines(_Part):
 class SearchSpec(_Part):
     """A search job.
 
+    `objectives` says what the samplers are after, and `constraints` what a child has to reach.
     `allocation` says how many items of the search split a candidate is scored on. `items` limits
     that split to its first items, per task. `timeout_seconds` is the limit of one evaluation, or
     of one block of it. The seed stays below 2**53, so that JSON readers everywhere keep it exact.
@@ -174,6 +146,8 @@ class SearchSpec(_Part):
     seed: int = Field(default=0, ge=0, lt=2**53)
     models: dict[Alias, ModelRef] = Field(min_length=1, max_length=64)
     tasks: tuple[TaskEntry, ...] = Field(min_length=1, max_length=64)
+    objectives: Objectives = Weighted()
+    constraints: tuple[Constraint, ...] = Field(default=(), max_length=64)
     select: Select = Select()
     stages: tuple[Stage, ...] = Field(min_length=1, max_length=16)
     items: int | None = Field(default=None, ge=1)
@@ -189,6 +163,11 @@ class SearchSpec(_Part):
         elif found:
             raise ValueError("; ".join(str(error) for error in found))
         return self
+
+    @property
+    def objective_count(self) -> int:
+        """How many numbers a sampler is told of a trial."""
+        return len(self.objectives.over) if isinstance(self.objectives, Pareto) else 1
 
     @classmethod
     def from_yaml(cls, text: str) -> SearchSpec:

@@ -10,12 +10,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from merging.catalogue import Method, Parameter, get_method, methods
+from merging.multistep import PREFIX
+from search.baselines import grid_space
 from search.calibration import takes_start
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError
 from search.model_shape import ModelShape
+from search.objectives import check_objectives
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
 from search.ranges import find_method, is_pairwise, searched
+from search.references import check_reference
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec, Stage
@@ -37,9 +41,10 @@ def check_spec(spec: SearchSpec, shapes: Mapping[str, ModelShape]) -> list[Field
 def contradictions(spec: SearchSpec) -> list[FieldError]:
     """What is wrong between the fields of a spec, each of which is right by itself."""
     errors = [*_repeated_tasks(spec), *_repeated_stages(spec), *_check_chats(spec)]
+    errors += [*_check_refs(spec), *check_objectives(spec)]
     for index, stage in enumerate(spec.stages):
         path = f"stages.{index}.space"
-        found = list(_check_models(path, stage.space, spec))
+        found = list(_check_models(path, stage.space, spec, index))
         if isinstance(stage.space, ParameterSpaceSpec):
             found += _check_method(path, stage.space)
             if not found:
@@ -82,15 +87,23 @@ def _repeated_stages(spec: SearchSpec) -> Iterator[FieldError]:
             yield FieldError(f"stages.{index}.name", f"two stages are named {name!r}")
 
 
-def _check_models(path: str, space: Space, spec: SearchSpec) -> Iterator[FieldError]:
+def _check_refs(spec: SearchSpec) -> Iterator[FieldError]:
+    for alias, model in spec.models.items():
+        if model.ref.startswith(PREFIX):
+            message = f"{PREFIX!r} begins the names of what a search builds; rename the folder"
+            yield FieldError(f"models.{alias}.ref", message)
+
+
+def _check_models(path: str, space: Space, spec: SearchSpec, index: int) -> Iterator[FieldError]:
+    earlier = {stage.name: stage for stage in spec.stages[:index]}
     for parent, count in Counter(space.parents).items():
         if parent not in spec.models:
-            yield FieldError(f"{path}.parents", f"{parent!r} is not among the models")
+            yield from check_reference(f"{path}.parents", parent, space, earlier)
         if count > 1:
             yield FieldError(f"{path}.parents", f"{parent!r} is listed {count} times")
     base = space.base if isinstance(space, ParameterSpaceSpec) else None
     if base is not None and base not in spec.models:
-        yield FieldError(f"{path}.base", f"{base!r} is not among the models")
+        yield from check_reference(f"{path}.base", base, space, earlier)
 
 
 def _check_scale(path: str, space: DataFlowSpaceSpec) -> Iterator[FieldError]:
@@ -229,19 +242,20 @@ def _check_value(
 
 def _check_budget(path: str, stage: Stage, space: ParameterSpaceSpec) -> Iterator[FieldError]:
     method = get_method(space.method)
-    if stage.budget.trials > 1 and not searched(space, method, num_layers=1):
+    if stage.budget.trials != 1 and not searched(space, method, num_layers=1):
         message = f"method {method.name!r} has nothing to search here; give it one trial"
         yield FieldError(f"{path}.budget.trials", message)
 
 
 def _too_many_baselines(spec: SearchSpec) -> Iterator[FieldError]:
     step = spec.baselines.grid_step
-    parents = len({alias for stage in spec.stages for alias in stage.space.parents})
+    space = grid_space(spec)
     if spec.baselines.averages and 2 ** len(spec.models) > BASELINE_LIMIT:
         message = f"{len(spec.models)} models have over {BASELINE_LIMIT} subsets; write false"
         yield FieldError("baselines.averages", message)
-    if step is None:
+    if step is None or space is None:
         return
+    parents = len(space.parents)
     if abs(round(1 / step) * step - 1) > 1e-9:
         yield FieldError("baselines.grid_step", f"1 is not a multiple of {step:g}")
     elif (round(1 / step) + 1) ** parents > BASELINE_LIMIT:

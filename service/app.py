@@ -17,8 +17,11 @@ from service.evaluations import endpoints as evaluations
 from service.events import endpoints as events
 from service.exports import endpoints as exports
 from service.guard import LoopbackGuard
+from service.holdouts import endpoints as holdouts
 from service.jobs import endpoints as jobs
+from service.results import endpoints as results
 from service.settings import Settings
+from service.stages import endpoints as stages
 from service.trials import endpoints as trials
 
 
@@ -60,7 +63,17 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.database = database
     app.add_middleware(LoopbackGuard)
     install_handlers(app)
-    for router in (jobs, trials, evaluations, events, exports, dashboard):
+    for router in (
+        jobs,
+        trials,
+        evaluations,
+        results,
+        stages,
+        holdouts,
+        events,
+        exports,
+        dashboard,
+    ):
         app.include_router(router.router)
 
     @app.get("/v1/health", tags=["health"])

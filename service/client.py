@@ -12,6 +12,7 @@ import httpx
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
 from service.jobs.schemas import JobDetail, JobView
+from service.results.schemas import ResultView
 from service.trials.schemas import BestView, TrialView
 
 _PATIENCE_SECONDS = 30.0
@@ -62,6 +63,15 @@ class Client:
     def cancel(self, job_id: str) -> JobDetail:
         """Ask for a job to stop."""
         return JobDetail.model_validate(self._call("POST", f"/v1/jobs/{job_id}/cancel").json())
+
+    def extend(self, job_id: str, **more: float) -> JobDetail:
+        """Give a finished job's last stage more `trials`, `items`, `tokens` or `seconds`."""
+        answer = self._call("POST", f"/v1/jobs/{job_id}/extend", json=more)
+        return JobDetail.model_validate(answer.json())
+
+    def result(self, job_id: str) -> ResultView:
+        """The winner against everything it has to beat."""
+        return ResultView.model_validate(self._call("GET", f"/v1/jobs/{job_id}/result").json())
 
     def evaluations(self, job_id: str, **filters: str) -> list[EvaluationView]:
         """What was evaluated for a job, by `split` and `kind`."""

@@ -52,3 +52,9 @@ class Settings(BaseSettings):
     def exports_dir(self) -> Path:
         """Where exported checkpoints are written, one folder each."""
         return self.data_dir.resolve() / "exports"
+
+    @property
+    def built_dir(self) -> Path:
+        """Where children that later stages take for parents are written, a folder a job: a cache,
+        safe to delete while nothing runs."""
+        return self.data_dir.resolve() / "built"

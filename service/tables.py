@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     DateTime,
     Dialect,
     Float,
@@ -66,8 +67,10 @@ class Trial(Base):
     `n` and `tokens` count the items scored and the tokens generated for it on the search split. A
     trial in state `stopped` or `estimated` was not scored on all items: its `fitness` is an
     estimate. `estimate`, from `estimate_n` anchors, is what the sampler was told of a trial, and is
-    kept when the trial is scored whole later. `same_as` is
-    the earlier trial of the same digest that its scores are copied from.
+    kept when the trial is scored whole later. `same_as` is the earlier trial of the same digest
+    that its scores are copied from. `objectives` has one number an objective, higher is better,
+    where there are several; `constraints` by how much each is missed, at most 0 where it is met,
+    and `shortfall` the sum of what is missed.
     """
 
     __tablename__ = "trials"
@@ -86,6 +89,9 @@ class Trial(Base):
     estimate: Mapped[float | None] = mapped_column(Float)
     estimate_n: Mapped[int | None] = mapped_column(Integer)
     same_as: Mapped[int | None] = mapped_column(Integer)
+    objectives: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    constraints: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
+    shortfall: Mapped[float] = mapped_column(Float, default=0.0)
     reason: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -111,6 +117,7 @@ class Evaluation(Base):
     worker: Mapped[str] = mapped_column(String(64))
     merge_seconds: Mapped[float] = mapped_column(Float)
     score_seconds: Mapped[float] = mapped_column(Float)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
     finished_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
@@ -120,6 +127,7 @@ class Score(Base):
     They are in the order of the task's items. A stopped trial has those that were scored.
     `failures` counts failed programs by how they failed, `agreed` the items with the same answer by
     a chain of thought and by a program.
+    `items_digest` says which items they are; it is null where they were scored block by block.
     """
 
     __tablename__ = "scores"
@@ -131,6 +139,7 @@ class Score(Base):
     n: Mapped[int] = mapped_column(Integer)
     mean: Mapped[float] = mapped_column(Float)
     items: Mapped[bytes] = mapped_column(LargeBinary)
+    items_digest: Mapped[str | None] = mapped_column(String(64))
     truncated: Mapped[int] = mapped_column(Integer)
     no_answer: Mapped[int] = mapped_column(Integer)
     wrong_language: Mapped[int] = mapped_column(Integer)
@@ -179,6 +188,54 @@ class Event(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class StageGenes(Base):
+    """The genes that a stage of a job searches over, written down when it began."""
+
+    __tablename__ = "stages"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100), primary_key=True)
+    genes: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class StageHistory(Base):
+    """Trials that a stage knew of before its first, copied when its job was submitted."""
+
+    __tablename__ = "histories"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100), primary_key=True)
+    trials: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+
+
+class HoldoutUse(Base):
+    """A look at a holdout: in round `round` of its job, which is how often it had been extended, a
+    winner was scored on these items, which had been a holdout `earlier` times before."""
+
+    __tablename__ = "holdout_uses"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    task: Mapped[str] = mapped_column(String(200), primary_key=True)
+    round: Mapped[int] = mapped_column(Integer, primary_key=True)
+    items_digest: Mapped[str] = mapped_column(String(64), index=True)
+    winner: Mapped[int] = mapped_column(Integer)
+    earlier: Mapped[int] = mapped_column(Integer)
+    used_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Extension(Base):
+    """More budget given to a finished job's last stage, once it had so many trials."""
+
+    __tablename__ = "extensions"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    stage: Mapped[str] = mapped_column(String(100))
+    trials: Mapped[int] = mapped_column(Integer)
+    added: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

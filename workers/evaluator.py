@@ -10,6 +10,7 @@ from transformers import AutoTokenizer, PreTrainedModel
 
 from evaluators.answering.agreement import PreparedAgreement
 from evaluators.chat import Chat, read_chat
+from evaluators.content import items_digest
 from evaluators.errors import TaskDataError
 from evaluators.scoring import Prepared, PreparedTask, prepared
 from evaluators.split_scores import SplitScores
@@ -18,6 +19,7 @@ from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
+from merging.size import parameter_count
 from workers.answering import answered, compared
 from workers.preparing import Preparing
 from workers.work import Context, Evaluate, Prepare, Result, TaskScores, WriteCheckpoint
@@ -49,6 +51,7 @@ class Evaluator:
         self._tokenizers: dict[Path, Any] = {}
         self._chats: dict[Path, Chat] = {}
         self._prepared: dict[tuple[str, Split, Path], Prepared] = {}
+        self._digests: dict[tuple[str, Split], str] = {}
         self._parts: dict[tuple[Prepared, tuple[int, ...]], Prepared] = {}
         self._built: tuple[str, PreTrainedModel] | None = None
 
@@ -69,7 +72,10 @@ class Evaluator:
             if work.places is None or name in work.places
         }
         scored = time.perf_counter()
-        return Result(work.id, worker, scores, None, merged - started, scored - merged)
+        items = {} if work.places is not None else self._digests_of(work.split, folder)
+        times = merged - started, scored - merged
+        size = parameter_count(model)
+        return Result(work.id, worker, scores, None, *times, items=items, parameters=size)
 
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""
@@ -77,7 +83,9 @@ class Evaluator:
         recipe = Recipe.model_validate_json(work.recipe)
         self._built = None
         measured = self._preparing.measured(recipe)
-        write_checkpoint(recipe, self._context.models, work.folder, measured=measured)
+        steps = {name: Recipe.model_validate_json(step) for name, step in work.steps.items()}
+        models = self._context.models
+        write_checkpoint(recipe, models, work.folder, measured=measured, steps=steps)
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 
     def prepare(self, work: Prepare, worker: str) -> Result:
@@ -96,6 +104,13 @@ class Evaluator:
             self._built = None
             self._built = digest, self._engine.merge(recipe, self._preparing.measured(recipe))
         return self._built[1]
+
+    def _digests_of(self, split: Split, folder: Path) -> dict[str, str]:
+        for name in self._tasks:
+            key = name, split
+            if key not in self._digests:
+                self._digests[key] = items_digest(self._prepare(name, split, folder).items)
+        return {name: self._digests[name, split] for name in self._tasks}
 
     def _part(self, name: str, work: Evaluate, folder: Path) -> Prepared:
         whole = self._prepare(name, work.split, folder)

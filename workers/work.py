@@ -52,13 +52,15 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class WriteCheckpoint:
-    """Build the recipe's child and write it to `folder`. `recipe` is JSON."""
+    """Build the recipe's child and write it to `folder`. `recipe` is JSON, and so are `steps`, the
+    recipes of the children that it names, by name."""
 
     id: str
     context: Context
     recipe: str
     folder: Path
     timeout_seconds: float
+    steps: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ class TaskScores:
 class Result:
     """How a piece of work ended: with `scores` by task (of an evaluation), or a `reason`.
 
-    `numbers` are the joint statistics that were prepared, by name.
+    `numbers` are the joint statistics that were prepared, by name. `items` are digests of the items
+    that were scored, by task, where they were a whole split. `parameters` is the child's size.
     """
 
     id: str
@@ -112,3 +115,5 @@ class Result:
     merge_seconds: float
     score_seconds: float
     numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    items: Mapping[str, str] = field(default_factory=dict)
+    parameters: int | None = None

@@ -11,10 +11,11 @@ from rich.console import Console
 import zoo
 from service.cli.local_service import local_service
 from service.cli.options import write_figures
-from service.cli.watching import best_of_grid, follow_job, score_on
+from service.cli.results import best_of_grid
+from service.cli.watching import follow_job
 from service.client import ApiError, Client
-from service.evaluations.schemas import EvaluationView
 from service.jobs.schemas import JobDetail
+from service.results.schemas import Contender, ResultView
 
 _MODELS = Path(zoo.__file__).parent.parent
 _SPEC = _MODELS / "examples" / "japanese-maths.yaml"
@@ -38,7 +39,7 @@ def run_demo(
             raise ApiError([f"the job is {ended.state}: {ended.reason}"])
         export = client.export(job.id)
         console.print(f"Exported: {export.folder}", soft_wrap=True)
-        figures = _figures(ended, client.evaluations(job.id, split="holdout"))
+        figures = _figures(ended, client.result(job.id))
         figures["best"]["recipe_digest"] = client.best(job.id).recipe_digest
     rescored = _rescore(Path(export.folder), ended.spec["tasks"][0])
     figures |= {"exported": export.folder, "rescored_accuracy": rescored}
@@ -52,23 +53,23 @@ def run_demo(
         raise ApiError(["the exported child does not score what its trial scored"])
 
 
-def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
+def _figures(job: JobDetail, result: ResultView) -> dict[str, Any]:
     task = job.spec["tasks"][0]["task"]
 
-    def figure(evaluation: EvaluationView) -> dict[str, float]:
-        score = score_on(evaluation, task)
+    def figure(entry: Contender) -> dict[str, float]:
+        score = entry.accuracies[task]
         return {"accuracy": score.accuracy, "low": score.low, "high": score.high}
 
-    def of_kind(kind: str) -> list[EvaluationView]:
-        return [entry for entry in holdout if entry.kind == kind and entry.scores]
+    def of_kind(kind: str) -> list[Contender]:
+        return [entry for entry in result.holdout if entry.kind == kind and entry.accuracies]
 
     best = of_kind("trial")[0]
     averages = {entry.label: figure(entry) for entry in of_kind("average")}
-    grid = best_of_grid(holdout, task)
+    grid = best_of_grid(result, task)
     parents = set(job.spec["stages"][-1]["space"]["parents"])
     return {
         "task": task,
-        "holdout_n": score_on(best, task).n,
+        "holdout_n": best.accuracies[task].n,
         "parents": [{"name": entry.label, **figure(entry)} for entry in of_kind("parent")],
         "average": next(
             (found for label, found in averages.items() if set(label.split("+")) == parents), None
@@ -76,7 +77,7 @@ def _figures(job: JobDetail, holdout: list[EvaluationView]) -> dict[str, Any]:
         "averages": averages,
         "uniform_grid_best": {**figure(grid), "weights": grid.label} if grid else None,
         "best": {**figure(best), "trial": int(best.label)},
-        "trials": job.trials_total,
+        "trials": job.trials_finished + job.trials_failed,
         "search_seconds": job.search_seconds,
     }
 

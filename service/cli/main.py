@@ -95,7 +95,8 @@ def list_jobs(url: Address = _ADDRESS) -> None:
         for job in client.jobs():
             done = job.trials_finished + job.trials_failed
             best = f"{job.best.fitness:.3f}" if job.best else ""
-            table.add_row(job.id, job.name, job.state, f"{done}/{job.trials_total}", best)
+            trials = f"{done}/{job.trials_total or '?'}"
+            table.add_row(job.id, job.name, job.state, trials, best)
         console.print(table)
 
 
@@ -104,6 +105,25 @@ def cancel(job: JobId, url: Address = _ADDRESS) -> None:
     """Stop a job; what it has scored stays."""
     with explained(), Client(url) as client:
         console.print(client.cancel(job).state)
+
+
+@app.command()
+def extend(
+    job: JobId,
+    trials: Annotated[int | None, typer.Option(min=1, help="So many trials more.")] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="So many items more.")] = None,
+    tokens: Annotated[int | None, typer.Option(min=1, help="So many tokens more.")] = None,
+    seconds: Annotated[float | None, typer.Option(help="So many seconds more.")] = None,
+    url: Address = _ADDRESS,
+    follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+) -> None:
+    """Give a finished job's last stage more budget; its search goes on where it stopped."""
+    more = {"trials": trials, "items": items, "tokens": tokens, "seconds": seconds}
+    with explained(), Client(url) as client:
+        given = {name: amount for name, amount in more.items() if amount is not None}
+        console.print(client.extend(job, **given).state)
+        if follow:
+            _watch(client, job)
 
 
 @app.command()

@@ -7,10 +7,10 @@ import time
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
+from service.cli.results import holdout_table, remarks
 from service.client import Client
-from service.evaluations.schemas import Accuracy, EvaluationView
+from service.evaluations.schemas import EvaluationView
 from service.jobs.repository import ENDED
 from service.jobs.schemas import JobDetail
 
@@ -43,52 +43,14 @@ def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
                 break
             time.sleep(_POLL_SECONDS)
     if job.state == "finished":
-        console.print(holdout_table(job, client.evaluations(job_id, split="holdout")))
+        result = client.result(job_id)
+        for task in job.spec["tasks"]:
+            console.print(holdout_table(result, task["task"]))
+        for remark in remarks(result):
+            console.print(remark)
     else:
         console.print(f"the job is {job.state}" + (f": {job.reason}" if job.reason else ""))
     return job
-
-
-def holdout_table(job: JobDetail, evaluations: list[EvaluationView]) -> Table:
-    """Winner, parents, averages and the best grid point on holdout, with 95 % intervals.
-
-    Of the uniform-weight grid only the point that did best on holdout is shown: choosing it there
-    favours the grid, never the winner.
-    """
-    task = job.spec["tasks"][0]["task"]
-    table = Table("", "accuracy", "95 % interval", "n", title=f"{task}, holdout")
-    for kind in ("parent", "average"):
-        for evaluation in evaluations:
-            if evaluation.kind == kind:
-                _add(table, f"{kind} {evaluation.label}", evaluation, task)
-    if grid := best_of_grid(evaluations, task):
-        _add(table, f"best uniform weights ({grid.label})", grid, task)
-    for evaluation in evaluations:
-        if evaluation.kind == "trial":
-            _add(table, f"best child (trial {evaluation.label})", evaluation, task, "bold green")
-    return table
-
-
-def best_of_grid(evaluations: list[EvaluationView], task: str) -> EvaluationView | None:
-    """The point of the uniform-weight grid with the highest accuracy, if there is a grid."""
-    grid = [entry for entry in evaluations if entry.kind == "grid" and entry.scores]
-    return max(grid, key=lambda entry: score_on(entry, task).accuracy, default=None)
-
-
-def score_on(evaluation: EvaluationView, task: str) -> Accuracy:
-    """The evaluation's accuracy on one task."""
-    return next(score for score in evaluation.scores if score.task == task)
-
-
-def _add(
-    table: Table, label: str, evaluation: EvaluationView, task: str, style: str | None = None
-) -> None:
-    if not evaluation.scores:
-        table.add_row(label, "failed", evaluation.reason or "", "", style=style)
-        return
-    score = score_on(evaluation, task)
-    interval = f"{score.low:.1%} – {score.high:.1%}"
-    table.add_row(label, f"{score.accuracy:.1%}", interval, str(score.n), style=style)
 
 
 def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
@@ -105,7 +67,12 @@ def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:
     if job.trials_estimated:
         lines.append(f"scored on anchors alone: {job.trials_estimated} trials")
     done = job.trials_finished + job.trials_failed
-    if job.phase == "search" and done:
+    lines += [
+        f"stage {stage.name} ended by its limit on {stage.ended_by}, after {stage.trials} trials"
+        for stage in job.stages
+        if stage.ended_by not in (None, "trials")
+    ]
+    if job.phase == "search" and done and job.trials_total is not None:
         left = job.search_seconds / done * (job.trials_total - done)
         lines.append(f"about {left:.0f} s of search left")
     return lines

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from merging.checkpoint import content_digest
 from search.spec import DirectAnswer, ModelShape, SearchSpec
@@ -52,3 +53,16 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         seed=spec.seed if answers else 0,
     )
     return Ready(spec, shapes(checkpoints), context)
+
+
+def with_built(context: Context, built: Mapping[str, Path]) -> Context:
+    """The context with children of earlier stages, their folders by name in recipes."""
+    if not built:
+        return context
+    # A name holds the digest of the recipe, and so says what the folder holds.
+    digests = {name: name for name in built}
+    return replace(
+        context,
+        models={**context.models, **built},
+        digests={**context.digests, **digests},
+    )

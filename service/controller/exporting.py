@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from pathlib import Path
 
-from service.controller.context import make_ready
+from merging.recipe import Recipe
+from service.controller.ancestry import folders_of
+from service.controller.context import make_ready, with_built
 from service.database import Database
 from service.exports import repository as exports
 from service.jobs import repository as jobs
 from service.settings import Settings
 from service.tables import Export
 from service.trials import repository as trials
-from workers.work import Result, Work, WriteCheckpoint
+from workers.work import Context, Result, Work, WriteCheckpoint
 
 _TIMEOUT_SECONDS = 3600.0
 _PREFIX = "export:"
+
+
+def write_step(
+    work_id: str, context: Context, recipe: Recipe, folder: Path, steps: Mapping[str, Recipe]
+) -> WriteCheckpoint:
+    """The work of writing a child; `steps` are the recipes before its own, by name."""
+    return WriteCheckpoint(
+        id=work_id,
+        context=context,
+        recipe=recipe.model_dump_json(exclude_none=True),
+        folder=folder,
+        timeout_seconds=_TIMEOUT_SECONDS,
+        steps={name: step.model_dump_json(exclude_none=True) for name, step in steps.items()},
+    )
 
 
 class ExportQueue:
@@ -52,26 +68,34 @@ class ExportQueue:
         return result.id.startswith(_PREFIX)
 
     def record(self, result: Result) -> None:
-        """End the export's row."""
-        export_id = result.id.removeprefix(_PREFIX)
+        """End the export's row, unless what was written is a step on the way."""
+        export_id, _, step = result.id.removeprefix(_PREFIX).partition("/")
         self._flying.discard(export_id)
-        self._end(export_id, result.reason)
+        if not step or result.reason is not None:
+            self._end(export_id, result.reason)
 
     def _work(self, export: Export) -> Work | None:
-        """What is left to do for the export; None where a service before this one did it all."""
+        """The next thing to do for the export; None where a service before this one did it all."""
         folder = Path(export.folder)
         if folder.exists():
             return None
         with self._database.snapshot() as session:
             job = jobs.get(session, export.job_id)
             trial = trials.get(session, export.job_id, export.trial)
-        return WriteCheckpoint(
-            id=_PREFIX + export.id,
-            context=make_ready(job, self._settings).context,
-            recipe=json.dumps(trial.recipe),
-            folder=folder,
-            timeout_seconds=_TIMEOUT_SECONDS,
-        )
+            recipe = Recipe.model_validate(trial.recipe)
+            steps = trials.steps_of(session, export.job_id, recipe)
+        context = make_ready(job, self._settings).context
+        built = self._settings.built_dir / job.id
+        done: dict[str, Recipe] = {}
+        for name, step in steps.items():
+            place = folders_of(step, built)
+            context = with_built(context, place)
+            if not (built / step.digest()).exists():
+                work_id = f"{_PREFIX}{export.id}/{len(done)}"
+                return write_step(work_id, context, step, built / step.digest(), done)
+            done[name] = step
+        context = with_built(context, folders_of(recipe, built))
+        return write_step(_PREFIX + export.id, context, recipe, folder, steps)
 
     def _end(self, export_id: str, reason: str | None) -> None:
         with self._database.transaction() as session:

@@ -9,21 +9,26 @@ recorded and goes on. Preparations are asked for again: the worker finds the fil
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import structlog
 from sqlalchemy.orm import Session
 
 from evaluators.task import Split
+from merging.checkpoint import inspect_checkpoint
+from merging.multistep import step_name
 from merging.recipe import Recipe
+from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
-from search.finalists import finalists, winner
-from search.fitness import fitness
+from search.gene import Gene
+from search.history import known_genomes, recall, started
 from search.racing import Block
-from search.replay import LoggedTrial, replay
+from search.references import with_models
+from search.replay import replay
 from search.samplers import make_sampler
-from search.samplers.base import Outcome, Sampler
+from search.samplers.base import Sampler
 from search.spaces import make_space
 from search.spec import (
     ModelShape,
@@ -33,11 +38,16 @@ from search.spec import (
 )
 from service.controller.allocating import JobLog
 from service.controller.allocations import make_allocation
-from service.controller.errors import CannotPrepare, NoChild
+from service.controller.ancestry import ancestors
+from service.controller.criteria import Criteria, reference_models
+from service.controller.errors import CannotBuild, CannotPrepare, NoChild
+from service.controller.history import generations_of, logged, original_of, outcome
 from service.controller.needs import (
+    Build,
     Need,
     Preparation,
     Step,
+    Task,
     parent_needs,
     peer_needs,
     preparations_of,
@@ -47,7 +57,11 @@ from service.evaluations import blocks
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Recorded, Subject
 from service.events import repository as events
+from service.holdouts import repository as holdouts
 from service.jobs import repository as jobs
+from service.jobs.extending import renewals
+from service.models import shapes as model_shapes
+from service.stages import repository as stages
 from service.tables import Trial
 from service.trials import repository as trials
 from workers.work import Result
@@ -59,13 +73,19 @@ class Life:
     """One job on its way: `steps()` says what to evaluate, `record` keeps each answer."""
 
     def __init__(
-        self, database: Database, job_id: str, spec: SearchSpec, shapes: Mapping[str, ModelShape]
+        self,
+        database: Database,
+        job_id: str,
+        spec: SearchSpec,
+        shapes: Mapping[str, ModelShape],
+        built_dir: Path,
     ) -> None:
         self._database = database
         self._job_id = job_id
         self._spec = spec
         self._shapes = shapes
-        self._weights = {entry.task: entry.weight for entry in spec.tasks}
+        self._built_dir = built_dir
+        self.built: dict[str, Path] = {}
         self._numbers: dict[Preparation, Coefficients] = {}
         with database.snapshot() as session:
             self._trials = {trial.number: trial for trial in trials.all_of(session, job_id)}
@@ -76,6 +96,7 @@ class Life:
         # These three are changed in place only: the log is the allocation's view of them.
         self._log = JobLog(job_id, self._trials, self._recorded, self._blocks)
         self._allocation = make_allocation(spec, self._log, database)
+        self._criteria = Criteria(spec, self._log)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -88,15 +109,26 @@ class Life:
         elite = self._allocation.elite(self._spec.select.top_k)
         if elite:
             yield [self._search_need(self._trials[number]) for number in elite]
-        chosen = finalists(self._log.scored_whole(), self._spec.select.top_k)
+        chosen = self._criteria.finalists()
         if not chosen:
             raise NoChild("every trial failed; the reasons are in the trial list")
+        references = set(reference_models(self._spec))
         yield from self._missing(
-            "select", [self._trial_need(number, "select") for number in chosen]
+            "select",
+            [
+                *(self._trial_need(number, "select") for number in chosen),
+                *(
+                    need
+                    for need in parent_needs(self._spec, "select")
+                    if need.subject.label in references
+                ),
+            ],
         )
-        best = self._winner(chosen)
+        best = self._criteria.winner(chosen)
         with self._database.transaction() as session:
             jobs.fix_winner(session, self._job_id, best)
+            if known := self._recorded.get((Subject.trial(best), "holdout")):
+                holdouts.use(session, self._job_id, known)
         yield from self._missing(
             "holdout",
             [
@@ -108,14 +140,17 @@ class Life:
         if reason := self._recorded[Subject.trial(best), "holdout"].reason:
             raise NoChild(f"the winner could not be scored on holdout: {reason}")
 
-    def record(self, need: Need | Preparation, result: Result) -> list[Need]:
+    def record(self, need: Task, result: Result) -> list[Need]:
         """Commit one result: its scores, its events and the trial's end, together.
 
         Gives what the step needs besides, now that this is known: a trial's next block.
-        Raises CannotPrepare when it is that of a preparation that failed.
+        Raises CannotPrepare or CannotBuild when that is what failed.
         """
         if isinstance(need, Preparation):
             self._prepared(need, result)
+            return []
+        if isinstance(need, Build):
+            self._has_built(need, result)
             return []
         if need.block is not None and result.reason is None:
             return self._record_block(self._trials[int(need.subject.label)], need.block, result)
@@ -123,7 +158,9 @@ class Life:
             recorded = self._write(session, need.subject, need.split, result)
             if need.subject.kind == "trial" and need.split == "search":
                 trial = self._trials[int(need.subject.label)]
-                self._finish(session, trial, recorded, self._fitness(recorded))
+                self._finish(session, trial, recorded, self._criteria.fitness(recorded))
+            if need.subject.kind == "trial" and need.split == "holdout":
+                holdouts.use(session, self._job_id, recorded)
         self._recorded[need.subject, need.split] = recorded
         return []
 
@@ -135,12 +172,12 @@ class Life:
             blocks.record(session, self._job_id, trial.number, block.number, result)
             if verdict is not None:
                 places = [one.places for one in verdict.blocks]
-                joined = blocks.joined(scored, places, list(self._weights))
+                joined = blocks.joined(scored, places, [entry.task for entry in self._spec.tasks])
                 subject = Subject.trial(trial.number)
                 recorded = self._write(session, subject, "search", joined)
                 value = verdict.estimate
                 if value is None:
-                    value = self._fitness(recorded)
+                    value = self._criteria.fitness(recorded)
                 self._finish(session, trial, recorded, value, verdict.state)
         self._blocks[trial.number] = scored
         if recorded is None:
@@ -168,6 +205,8 @@ class Life:
             n=sum(score.n for score in found),
             tokens=sum(score.tokens for score in found),
             state=state,
+            objectives=self._criteria.objectives(recorded),
+            constraints=self._criteria.constraints(recorded),
         )
         trials.finish(session, trial, ending)
 
@@ -181,38 +220,79 @@ class Life:
             events.append(session, self._job_id, "statistics.prepared", data)
         self._numbers[preparation] = result.numbers
 
+    def _has_built(self, build: Build, result: Result) -> None:
+        if result.reason is not None:
+            raise CannotBuild(f"no checkpoint of {build.alias!r}: {result.reason}")
+        with self._database.transaction() as session:
+            data = {"alias": build.alias, "digest": build.recipe.digest()}
+            events.append(session, self._job_id, "parent.built", data)
+
     def _stage(self, stage: Stage) -> Iterator[Step]:
-        space = make_space(self._spec, stage, self._shapes)
-        yield from self._prepare(preparations_of(space.probe()))
+        spec, shapes = yield from self._inherit(stage)
+        space = make_space(spec, stage, shapes)
+        yield from self._phase("prepare", preparations_of(space.probe()))
         if isinstance(stage.space, ParameterSpaceSpec):
-            recipe = start_recipe(self._spec, stage.space)
+            recipe = start_recipe(spec, stage.space)
             if recipe is not None:
                 start = Preparation(recipe, None)
-                yield from self._prepare([start])
-                space = make_space(self._spec, stage, self._shapes, self._numbers[start])
-        first = self._stage_start(stage)
-        sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
-        logged = self._logged_generations(stage)
-        _, report = replay(sampler, [[_logged(trial) for trial in members] for members in logged])
+                yield from self._phase("prepare", [start])
+                space = make_space(spec, stage, shapes, self._numbers[start])
+        sampler = self._sampler(stage, space.genes)
+        past = generations_of(self._trials.values(), stage.name)
+        _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:
             log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
-        end = first + stage.budget.trials
-        for generation in itertools.count(len(logged)):
-            size = min(sampler.batch, end - sampler.next_number)
-            if size <= 0:
+        with self._database.snapshot() as session:
+            renewed = renewals(session, self._job_id)
+        meter = Meter(stage.budget, {count for name, count in renewed if name == stage.name})
+        for members in past:
+            meter.add(members)
+        for generation in itertools.count(len(past)):
+            if meter.reached:
                 break
+            size = min(sampler.batch, meter.room)
             numbers = range(sampler.next_number, sampler.next_number + size)
             proposals = [
                 trials.Proposal(number, genome, space.decode(genome))
                 for number, genome in zip(numbers, sampler.ask(size), strict=True)
             ]
-            yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
+            members = self._commit(stage, generation, proposals)
+            yield from self._evaluate(sampler, members)
+            meter.add(members)
+        with self._database.transaction() as session:
+            jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
 
-    def _prepare(self, needed: list[Preparation]) -> Iterator[Step]:
+    def _sampler(self, stage: Stage, genes: Sequence[Gene]) -> Sampler:
+        """The stage's sampler as it was before the first trial."""
+        with self._database.transaction() as session:
+            stages.begin(session, self._job_id, stage.name, genes)
+            known = known_genomes(genes, stages.history_of(session, self._job_id, stage.name))
+        sampler = make_sampler(
+            stage.sampler,
+            started(genes, stage.sampler, known),
+            self._spec.seed,
+            self._stage_start(stage),
+            objectives=self._spec.objective_count,
+        )
+        recall(sampler, stage.sampler, known)
+        return sampler
+
+    def _inherit(
+        self, stage: Stage
+    ) -> Generator[Step, None, tuple[SearchSpec, Mapping[str, ModelShape]]]:
+        """The spec and the shapes with the children of earlier stages that the stage builds on."""
+        builds = ancestors(stage.space, self._trials, self._built_dir)
+        yield from self._phase("prepare", [one for one in builds if not one.folder.exists()])
+        names = {one.alias: step_name(one.recipe.digest()) for one in builds}
+        self.built |= {names[one.alias]: one.folder for one in builds}
+        found = {one.alias: inspect_checkpoint(one.folder) for one in builds}
+        return with_models(self._spec, names), {**self._shapes, **model_shapes(found)}
+
+    def _phase(self, phase: str, needed: Sequence[Task]) -> Iterator[Step]:
         if needed:
             with self._database.transaction() as session:
-                jobs.enter_phase(session, self._job_id, "prepare")
+                jobs.enter_phase(session, self._job_id, phase)
             yield needed
 
     def _commit(
@@ -228,39 +308,26 @@ class Life:
         fresh = [
             trial
             for trial in members
-            if firsts[trial.digest] is trial and self._original(trial) is None
+            if firsts[trial.digest] is trial and original_of(self._trials.values(), trial) is None
         ]
         yield from self._missing("search", [self._search_need(trial) for trial in fresh])
         # What is left of a digest is a copy now, or its first trial failed.
         left = [trial for trial in members if not self._copy(trial)]
         yield from self._missing("search", [self._search_need(trial) for trial in left])
         for trial in members:
-            sampler.tell(trial.number, tuple(trial.genome), _outcome(trial))
+            sampler.tell(trial.number, tuple(trial.genome), outcome(trial))
 
     def _search_need(self, trial: Trial) -> Need:
         """The trial on the search split, or on the block of it that is next."""
         need = self._trial_need(trial.number, "search")
         return replace(need, block=self._allocation.next_block(trial))
 
-    def _original(self, trial: Trial) -> Trial | None:
-        """An earlier trial of the same digest whose scores are this one's as well.
-
-        One that was stopped, or estimated, has been measured by what its own stage knows.
-        """
-        for earlier in self._trials.values():
-            if earlier.number >= trial.number:
-                break
-            known = earlier.state in ("stopped", "estimated") and earlier.stage == trial.stage
-            if earlier.digest == trial.digest and (earlier.state == "finished" or known):
-                return earlier
-        return None
-
     def _copy(self, trial: Trial) -> bool:
         """Whether the trial has ended, as a copy of an earlier one if there is one."""
         subject = Subject.trial(trial.number)
         if (subject, "search") in self._recorded:
             return True
-        original = self._original(trial)
+        original = original_of(self._trials.values(), trial)
         if original is None:
             return False
         source = self._recorded[Subject.trial(original.number), "search"]
@@ -269,6 +336,8 @@ class Life:
             n=original.n,
             state=trials.scored_as(original),
             same_as=original.number,
+            objectives=original.objectives,
+            constraints=original.constraints,
         )
         with self._database.transaction() as session:
             copied = evaluations.copy(session, self._job_id, source, subject)
@@ -276,50 +345,16 @@ class Life:
         self._recorded[subject, "search"] = copied
         return True
 
-    def _logged_generations(self, stage: Stage) -> list[list[Trial]]:
-        mine = [trial for trial in self._trials.values() if trial.stage == stage.name]
-        return [list(group) for _, group in itertools.groupby(mine, lambda trial: trial.generation)]
-
     def _stage_start(self, stage: Stage) -> int:
         """The number of the stage's first trial: stages follow one another without a gap."""
         before = self._spec.stages[: self._spec.stages.index(stage)]
-        return sum(earlier.budget.trials for earlier in before)
+        names = {earlier.name for earlier in before}
+        return sum(trial.stage in names for trial in self._trials.values())
 
     def _missing(self, phase: str, needs: Sequence[Need]) -> Iterator[Step]:
         missing = [need for need in needs if (need.subject, need.split) not in self._recorded]
-        if missing:
-            with self._database.transaction() as session:
-                jobs.enter_phase(session, self._job_id, phase)
-            yield missing
+        yield from self._phase(phase, missing)
 
     def _trial_need(self, number: int, split: Split) -> Need:
         recipe = Recipe.model_validate(self._trials[number].recipe)
         return Need(Subject.trial(number), split, recipe)
-
-    def _winner(self, chosen: Sequence[int]) -> int:
-        found = {number: self._recorded[Subject.trial(number), "select"] for number in chosen}
-        scores = {number: self._fitness(recorded) for number, recorded in found.items()}
-        finite = {number: score for number, score in scores.items() if score is not None}
-        if not finite:
-            reason = found[chosen[0]].reason
-            raise NoChild(f"every finalist failed on the select split: {reason}")
-        return winner(finite)
-
-    def _fitness(self, recorded: Recorded) -> float | None:
-        if recorded.reason is not None:
-            return None
-        return fitness(recorded.means(), self._weights)
-
-
-def _logged(trial: Trial) -> LoggedTrial:
-    outcome = None if trial.state == "pending" else _outcome(trial)
-    return LoggedTrial(trial.number, tuple(trial.genome), outcome)
-
-
-def _outcome(trial: Trial) -> Outcome:
-    """What the sampler learns. An estimate stays one to it, even of a trial scored whole later."""
-    if trial.estimate is not None and trial.estimate_n is not None:
-        return Outcome(values=(trial.estimate,), n=trial.estimate_n)
-    if trial.fitness is None:
-        return Outcome(values=(), n=0, failed=True)
-    return Outcome(values=(trial.fitness,), n=trial.n, censored=trial.censored)

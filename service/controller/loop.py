@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import structlog
 
-from service.controller.context import make_ready
-from service.controller.exporting import ExportQueue
+from service.controller.context import make_ready, with_built
+from service.controller.exporting import ExportQueue, write_step
 from service.controller.life import Life
-from service.controller.needs import Need, Preparation, Step
+from service.controller.needs import Build, Preparation, Step, Task
 from service.database import Database
 from service.jobs import repository as jobs
 from service.settings import Settings
@@ -158,10 +158,11 @@ class _RunningJob:
         self.id = job.id
         self._timeout = ready.spec.timeout_seconds
         self._context = ready.context
-        self._life = Life(database, job.id, ready.spec, ready.shapes)
+        built_dir = settings.built_dir / job.id
+        self._life = Life(database, job.id, ready.spec, ready.shapes, built_dir)
         self._steps: Iterator[Step] = self._life.steps()
-        self._waiting: deque[Need | Preparation] = deque()
-        self._flying: dict[str, Need | Preparation] = {}
+        self._waiting: deque[Task] = deque()
+        self._flying: dict[str, Task] = {}
         self.done = False
 
     @property
@@ -177,19 +178,26 @@ class _RunningJob:
         if not self._waiting:
             return None
         need = self._waiting.popleft()
+        work = self._work_of(need)
+        self._flying[work.id] = need
+        return work
+
+    def _work_of(self, need: Task) -> Work:
         recipe = need.recipe.model_dump_json(exclude_none=True)
+        context = with_built(self._context, self._life.built)
         if isinstance(need, Preparation):
             work_id = f"{self.id}:prepare:{need.recipe.merge_method}:{need.model}"
-            self._flying[work_id] = need
             timeout = max(self._timeout, _PREPARE_SECONDS)
-            return Prepare(work_id, self._context, recipe, need.model, timeout)
+            return Prepare(work_id, context, recipe, need.model, timeout)
+        if isinstance(need, Build):
+            work_id = f"{self.id}:build:{need.alias}"
+            return write_step(work_id, context, need.recipe, need.folder, need.steps)
         work_id = f"{self.id}:{need.subject}:{need.split}"
         places = None
         if need.block is not None:
             work_id += f":{need.block.number}"
             places = need.block.places
-        self._flying[work_id] = need
-        return Evaluate(work_id, self._context, recipe, need.split, self._timeout, places)
+        return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from evaluators.task import Split
 from merging.calibration.needs import preparations
 from merging.recipe import Recipe
-from search.baselines import average_recipes, grid_recipes, parent_recipe
+from search.baselines import average_recipes, grid_recipes, grid_space, parent_recipe
 from search.racing import Block
-from search.spec import ParameterSpaceSpec, SearchSpec
+from search.spec import SearchSpec
 from service.evaluations.repository import Subject
 
 
@@ -31,7 +33,19 @@ class Preparation:
     model: str | None
 
 
-Step = list[Need] | list[Preparation]
+@dataclass(frozen=True)
+class Build:
+    """A child of an earlier stage, which a later one takes for a parent as `alias`, to be written
+    to `folder` as a checkpoint. `steps` are the recipes that it names itself."""
+
+    alias: str
+    recipe: Recipe
+    folder: Path
+    steps: Mapping[str, Recipe]
+
+
+Task = Need | Preparation | Build
+Step = Sequence[Task]
 
 
 def parent_needs(spec: SearchSpec, split: Split) -> list[Need]:
@@ -50,11 +64,10 @@ def peer_needs(spec: SearchSpec) -> list[Need]:
     if wanted.averages:
         for label, recipe in average_recipes(refs).items():
             needs.append(Need(Subject("average", label), "holdout", recipe))
-    space = spec.stages[-1].space
-    base = space.base if isinstance(space, ParameterSpaceSpec) else None
-    if wanted.grid_step is not None and base is not None:
+    space = grid_space(spec)
+    if wanted.grid_step is not None and space is not None and space.base is not None:
         parents = {alias: refs[alias] for alias in space.parents}
-        grid = grid_recipes(refs[base], parents, wanted.grid_step)
+        grid = grid_recipes(refs[space.base], parents, wanted.grid_step)
         needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
     return needs
 

@@ -43,12 +43,15 @@ class Subject:
 
 @dataclass(frozen=True)
 class Recorded:
-    """An evaluation read back: scores by task, or a reason why there are none."""
+    """An evaluation read back: scores by task, or a reason why there are none; how many seconds
+    scoring took, and the child's number of parameters."""
 
     subject: Subject
     split: str
     reason: str | None
     scores: Mapping[str, Score]
+    seconds: float = 0.0
+    parameters: int | None = None
 
     def values(self) -> dict[str, list[float]]:
         """The item scores of each task."""
@@ -91,6 +94,7 @@ def _write(
             worker=result.worker,
             merge_seconds=result.merge_seconds,
             score_seconds=result.score_seconds,
+            parameters=result.parameters,
             finished_at=now(),
         )
     )
@@ -103,6 +107,7 @@ def _write(
             n=len(scores.values),
             mean=scores.mean,
             items=pack(scores.values),
+            items_digest=result.items.get(task),
             truncated=scores.truncated,
             no_answer=scores.no_answer,
             wrong_language=scores.wrong_language,
@@ -114,7 +119,8 @@ def _write(
     }
     for score in scores.values():
         put(score)
-    return Recorded(subject, split, result.reason, scores)
+    seconds, parameters = result.score_seconds, result.parameters
+    return Recorded(subject, split, result.reason, scores, seconds, parameters)
 
 
 def copy(session: Session, job_id: str, original: Recorded, subject: Subject) -> Recorded:
@@ -128,6 +134,7 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
             worker="",
             merge_seconds=0.0,
             score_seconds=0.0,
+            parameters=original.parameters,
             finished_at=now(),
         )
     )
@@ -140,6 +147,7 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
             n=score.n,
             mean=score.mean,
             items=score.items,
+            items_digest=score.items_digest,
             truncated=score.truncated,
             no_answer=score.no_answer,
             wrong_language=score.wrong_language,
@@ -150,7 +158,7 @@ def copy(session: Session, job_id: str, original: Recorded, subject: Subject) ->
         for task, score in original.scores.items()
     }
     session.add_all(scores.values())
-    return Recorded(subject, split, None, scores)
+    return Recorded(subject, split, None, scores, original.seconds, original.parameters)
 
 
 def all_of(
@@ -182,6 +190,8 @@ def all_of(
             row.split,
             row.reason,
             by_evaluation.get((row.subject, row.split), {}),
+            row.score_seconds,
+            row.parameters,
         )
         for row in session.scalars(rows.order_by(Evaluation.finished_at, Evaluation.subject))
     ]

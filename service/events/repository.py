@@ -26,6 +26,12 @@ def after(
     return session.scalars(query).all()
 
 
+def data_of(session: Session, job_id: str, kind: str) -> list[dict[str, Any]]:
+    """What a job's events of one kind say, oldest first."""
+    query = select(Event.data).where(Event.job_id == job_id, Event.kind == kind).order_by(Event.id)
+    return list(session.scalars(query))
+
+
 def newest(session: Session) -> int:
     """The cursor of the latest event; 0 before the first."""
     return session.scalar(select(func.max(Event.id))) or 0

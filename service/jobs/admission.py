@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,10 @@ from merging.checks import check_recipe
 from merging.errors import RecipeError
 from merging.vocabulary import child_infos
 from search.calibration import calibration_tasks
-from search.errors import FieldError, SpecError
+from search.errors import FieldError, SamplerError, SpecError
+from search.gene import Gene
+from search.references import references, stand_in, with_models
+from search.samplers import make_sampler
 from search.spaces import make_space
 from search.spec import (
     Answer,
@@ -25,6 +28,7 @@ from search.spec import (
     SearchSpec,
     SelfConsistencyAnswer,
     SelfVerificationAnswer,
+    Stage,
     check_spec,
 )
 from service.errors import Invalid
@@ -34,10 +38,12 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Admitted:
-    """A spec that can run here, and the content digest of each of its models by alias."""
+    """A spec that can run here, the content digest of each of its models by alias, and the genes of
+    each stage by its name."""
 
     spec: SearchSpec
     model_digests: dict[str, str]
+    genes: dict[str, tuple[Gene, ...]]
 
 
 def admit(text: str, settings: Settings) -> Admitted:
@@ -58,11 +64,12 @@ def admit(text: str, settings: Settings) -> Admitted:
         chats(spec, checkpoints)
     except Invalid as error:
         errors += error.errors
-    errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints)
+    genes: dict[str, tuple[Gene, ...]] = {}
+    errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints, genes)
     if errors:
         raise Invalid(errors)
     digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
-    return Admitted(spec, digests)
+    return Admitted(spec, digests, genes)
 
 
 def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
@@ -108,15 +115,36 @@ def _checks(answer: Answer) -> Iterator[Callable[[str, str, Path | None], None]]
         yield check_program
 
 
-def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[FieldError]:
-    """Try a recipe of every space against the parents' real shapes."""
+def _recipes(
+    spec: SearchSpec,
+    checkpoints: dict[str, CheckpointInfo],
+    genes: dict[str, tuple[Gene, ...]],
+) -> list[FieldError]:
+    """Try a recipe of every space against the parents' real shapes, and fill in `genes`. What an
+    earlier stage will have found is not there yet: a model that it is made of stands in for it."""
     errors = []
-    by_ref = {spec.models[alias].ref: info for alias, info in checkpoints.items()}
     for index, stage in enumerate(spec.stages):
-        space = make_space(spec, stage, shapes(checkpoints))
+        aliases = references(stage.space)
+        there = checkpoints | {alias: checkpoints[stand_in(spec, alias)] for alias in aliases}
+        whole = with_models(spec, {alias: alias for alias in aliases})
+        by_ref = {whole.models[alias].ref: info for alias, info in there.items()}
+        space = make_space(whole, stage, shapes(there))
+        genes[stage.name] = space.genes
+        errors += _sampler(spec, stage, space.genes, f"stages.{index}.sampler")
         try:
             recipe = space.probe()
             check_recipe(recipe, child_infos(recipe, by_ref))
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors
+
+
+def _sampler(spec: SearchSpec, stage: Stage, genes: Sequence[Gene], field: str) -> list[FieldError]:
+    """Whether a stage's sampler takes as many objectives as there are."""
+    if spec.objective_count == 1:
+        return []
+    try:
+        make_sampler(stage.sampler, genes, spec.seed, objectives=spec.objective_count)
+    except SamplerError as error:
+        return [FieldError(field, str(error))]
+    return []

@@ -1,4 +1,4 @@
-"""`/v1/jobs`: submit, list, look at, cancel."""
+"""`/v1/jobs`: submit, list, look at, cancel, extend."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from search.spec import SearchSpec
 from service.database import Database
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Invalid, Problem
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.jobs.admission import admit
-from service.jobs.schemas import JobDetail, JobView
+from service.jobs.extending import MoreBudget, extend, renewals
+from service.jobs.schemas import JobDetail, JobView, StageView
 from service.settings import Settings
+from service.stages import repository as stages
+from service.stages.warm_starts import histories
 from service.tables import Job
 from service.trials import repository as trials
 
@@ -52,10 +56,7 @@ def list_jobs(
 ) -> list[JobView]:
     """The latest jobs, newest first."""
     with database.snapshot() as session:
-        return [
-            JobView.of(job, trials.progress(session, job.id))
-            for job in jobs.newest_first(session, limit)
-        ]
+        return [_view(session, job) for job in jobs.newest_first(session, limit)]
 
 
 @router.get("/{job_id}", responses={404: {"model": Problem}})
@@ -76,14 +77,33 @@ def cancel_job(job_id: str, database: DatabaseDependency) -> JobDetail:
         return _detail(session, jobs.request_cancel(session, job_id))
 
 
+@router.post(
+    "/{job_id}/extend",
+    status_code=202,
+    responses={404: {"model": Problem}, 409: {"model": Problem}, 422: {"model": Problem}},
+)
+def extend_job(job_id: str, more: MoreBudget, database: DatabaseDependency) -> JobDetail:
+    """Give a finished job's last stage more budget; it goes on where it stopped."""
+    with database.transaction() as session:
+        return _detail(session, extend(session, job_id, more))
+
+
 def _submit(text: str, database: Database, settings: Settings) -> JobDetail:
     admitted = admit(text, settings)
     spec = admitted.spec
     with database.transaction() as session:
         job = jobs.create(session, spec.name, spec.model_dump(mode="json"), admitted.model_digests)
+        stages.remember(session, job.id, histories(session, spec, admitted.genes))
         return _detail(session, job)
 
 
 def _detail(session: Session, job: Job) -> JobDetail:
-    view = JobView.of(job, trials.progress(session, job.id))
+    view = _view(session, job)
     return JobDetail(**view.model_dump(), spec=job.spec, model_digests=job.model_digests)
+
+
+def _view(session: Session, job: Job) -> JobView:
+    counts = trials.counts_by_stage(session, job.id)
+    endings = events.data_of(session, job.id, "stage.ended")
+    views = StageView.all_of(job, counts, endings, renewals(session, job.id))
+    return JobView.of(job, trials.progress(session, job.id), views)

@@ -81,6 +81,20 @@ def fix_winner(session: Session, job_id: str, number: int) -> None:
         events.append(session, job_id, "job.winner", {"trial": number})
 
 
+def reopen(job: Job, spec: dict[str, Any]) -> None:
+    """Queue an ended job again, with another spec and no winner yet."""
+    job.spec = spec
+    job.state = job.phase = "queued"
+    job.reason = job.winner = job.finished_at = None
+
+
+def end_stage(session: Session, job_id: str, stage: str, count: int, limit: str | None) -> None:
+    """Say once that a stage has ended after so many trials, and by which limit."""
+    data = {"stage": stage, "trials": count, "limit": limit}
+    if data not in events.data_of(session, job_id, "stage.ended"):
+        events.append(session, job_id, "stage.ended", data)
+
+
 def request_cancel(session: Session, job_id: str) -> Job:
     """Ask the controller to stop the job. Raises NotFound, or Conflict once it has ended."""
     job = get(session, job_id)

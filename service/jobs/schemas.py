@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +19,47 @@ class BestSoFar(BaseModel):
     fitness: float
 
 
+class StageView(BaseModel):
+    """How far a stage is."""
+
+    name: str
+    trials: int = Field(description="Trials so far, ended or not.")
+    total: int | None = Field(
+        description="Trials that it will have at most; those it had, once it has ended; null where "
+        "its budget has no limit on trials."
+    )
+    ended_by: str | None = Field(
+        description="trials, items, tokens, seconds, patience or nothing new, once it has ended."
+    )
+
+    @classmethod
+    def all_of(
+        cls,
+        job: Job,
+        counts: Mapping[str, int],
+        endings: Sequence[Mapping[str, Any]],
+        renewals: Collection[tuple[str, int]] = (),
+    ) -> list[StageView]:
+        """The stages of a job in order, from its trials by stage and the ends of stages.
+
+        One that was given more budget after so many trials, as `renewals` say, has not ended there.
+        """
+        ended = {
+            one["stage"]: one
+            for one in endings
+            if one["trials"] == counts.get(one["stage"])
+            and (one["stage"], one["trials"]) not in renewals
+        }
+        views = []
+        for stage in job.spec["stages"]:
+            name, count = stage["name"], counts.get(stage["name"], 0)
+            over = name in ended
+            total = count if over else stage["budget"]["trials"]
+            limit = ended[name]["limit"] if over else None
+            views.append(cls(name=name, trials=count, total=total, ended_by=limit))
+        return views
+
+
 class JobView(BaseModel):
     """A job at a glance."""
 
@@ -26,7 +68,10 @@ class JobView(BaseModel):
     state: str = Field(description="queued, running, cancelling, finished, failed or cancelled")
     phase: str = Field(description="queued, parents, prepare, search, select, holdout or ended")
     reason: str | None = Field(description="Why the job failed, if it did.")
-    trials_total: int
+    trials_total: int | None = Field(
+        description="Trials that it will have at most; null where a budget sets no limit on them."
+    )
+    stages: list[StageView]
     trials_finished: int = Field(description="Trials that ended with a score.")
     trials_stopped: int = Field(description="Those of them that racing stopped early.")
     trials_estimated: int = Field(description="Those of them that were scored on anchors alone.")
@@ -40,8 +85,8 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, progress: Progress) -> JobView:
-        """The view of a job row and its progress."""
+    def of(cls, job: Job, progress: Progress, stages: list[StageView]) -> JobView:
+        """The view of a job row, its progress and that of its stages."""
         best = None
         if progress.best is not None and progress.best_fitness is not None:
             best = BestSoFar(trial=progress.best, fitness=progress.best_fitness)
@@ -54,7 +99,8 @@ class JobView(BaseModel):
             state=job.state,
             phase=job.phase,
             reason=job.reason,
-            trials_total=sum(stage["budget"]["trials"] for stage in job.spec["stages"]),
+            trials_total=_total(stages),
+            stages=stages,
             trials_finished=progress.finished,
             trials_stopped=progress.stopped,
             trials_estimated=progress.estimated,
@@ -74,3 +120,8 @@ class JobDetail(JobView):
 
     spec: dict[str, Any]
     model_digests: dict[str, str]
+
+
+def _total(stages: list[StageView]) -> int | None:
+    totals = [stage.total for stage in stages if stage.total is not None]
+    return sum(totals) if len(totals) == len(stages) else None

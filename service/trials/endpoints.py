@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy.orm import Session
 
+from merging.multistep import to_documents
 from merging.recipe import Recipe
+from search.objectives import front, named_values
+from search.spec import SearchSpec
 from service.dependencies import DatabaseDependency
 from service.errors import NotFound, Problem
 from service.evaluations import repository as evaluations
@@ -15,7 +19,7 @@ from service.evaluations.schemas import EvaluationView
 from service.jobs import repository as jobs
 from service.tables import Trial
 from service.trials import repository as trials
-from service.trials.schemas import BestView, TrialView
+from service.trials.schemas import BestView, FrontPoint, TrialView
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["trials"], responses={404: {"model": Problem}})
 
@@ -35,10 +39,32 @@ def list_trials(
 
 @router.get("/trials/{number}/recipe.yaml", response_class=Response)
 def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Response:
-    """The trial's recipe as YAML in mergekit's vocabulary."""
+    """The trial's recipe as YAML in mergekit's vocabulary, with the steps before it as documents
+    of their own."""
     with database.snapshot() as session:
-        trial = trials.get(session, job_id, number)
-    return Response(_yaml(trial), media_type="application/yaml")
+        text = _yaml(session, trials.get(session, job_id, number))
+    return Response(text, media_type="application/yaml")
+
+
+@router.get("/front")
+def get_front(job_id: str, database: DatabaseDependency) -> list[FrontPoint]:
+    """The front of the trials so far, on the search split: those that meet all constraints and that
+    no other dominates, first the one of the best fitness and then so that the first few span it.
+    Empty where the search has one objective."""
+    with database.snapshot() as session:
+        objectives = SearchSpec.model_validate(jobs.get(session, job_id).spec).objectives
+        known = {one.number: one for one in trials.all_of(session, job_id)}
+    whole = [trial for trial in known.values() if trial.state == "finished"]
+    return [
+        FrontPoint(
+            trial=number,
+            stage=known[number].stage,
+            digest=known[number].digest,
+            fitness=known[number].fitness,
+            objectives=named_values(objectives, known[number].objectives or ()),
+        )
+        for number in front(whole)
+    ]
 
 
 @router.get("/best")
@@ -52,14 +78,16 @@ def get_best(job_id: str, database: DatabaseDependency) -> BestView:
             raise NotFound(f"job {job_id} has no scored trial yet")
         trial = trials.get(session, job_id, number)
         found = evaluations.all_of(session, job_id, subject=Subject.trial(number))
+        text = _yaml(session, trial)
     return BestView(
         trial=number,
         final=final,
         recipe_digest=trial.digest,
-        recipe=_yaml(trial),
+        recipe=text,
         evaluations=[EvaluationView.of(entry) for entry in found],
     )
 
 
-def _yaml(trial: Trial) -> str:
-    return Recipe.model_validate(trial.recipe).to_yaml()
+def _yaml(session: Session, trial: Trial) -> str:
+    recipe = Recipe.model_validate(trial.recipe)
+    return to_documents(recipe, trials.steps_of(session, trial.job_id, recipe))

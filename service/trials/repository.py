@@ -10,7 +10,9 @@ from typing import Literal, cast, get_args
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from merging import multistep
 from merging.recipe import Recipe
+from search.objectives import shortfall
 from service.errors import NotFound
 from service.events import repository as events
 from service.tables import Trial, now
@@ -85,6 +87,8 @@ class Ending:
     tokens: int = 0
     state: Scored = "finished"
     same_as: int | None = None
+    objectives: Sequence[float] | None = None
+    constraints: Sequence[float] | None = None
 
 
 def scored_as(trial: Trial) -> Scored:
@@ -106,6 +110,9 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     if not again or ending.fitness is not None:
         trial.n, trial.tokens = ending.n, ending.tokens
     trial.same_as = ending.same_as
+    trial.objectives = None if ending.objectives is None else list(ending.objectives)
+    trial.constraints = None if ending.constraints is None else list(ending.constraints)
+    trial.shortfall = shortfall(ending.constraints or ())
     trial.reason = ending.reason
     trial.finished_at = now()
     session.merge(trial)
@@ -124,6 +131,7 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
             "n": trial.n,
             "tokens": trial.tokens,
             "same_as": trial.same_as,
+            "shortfall": trial.shortfall,
             "reason": trial.reason,
         },
     )
@@ -153,6 +161,28 @@ def get(session: Session, job_id: str, number: int) -> Trial:
     return trial
 
 
+def steps_of(session: Session, job_id: str, recipe: Recipe) -> dict[str, Recipe]:
+    """The recipes of the job's children that a recipe names, and of those that they name."""
+
+    def find(digest: str) -> Recipe:
+        query = select(Trial.recipe).where(Trial.job_id == job_id, Trial.digest == digest).limit(1)
+        return Recipe.model_validate(session.scalars(query).one())
+
+    return multistep.steps_of(recipe, find)
+
+
+def fitness_of(session: Session, job_id: str) -> dict[int, float | None]:
+    """The fitness of every trial on the search split, by number."""
+    query = select(Trial.number, Trial.fitness).where(Trial.job_id == job_id)
+    return dict(session.execute(query).all())
+
+
+def counts_by_stage(session: Session, job_id: str) -> dict[str, int]:
+    """How many trials each stage has, ended or not."""
+    query = select(Trial.stage, func.count()).where(Trial.job_id == job_id).group_by(Trial.stage)
+    return dict(session.execute(query).all())
+
+
 def progress(session: Session, job_id: str) -> Progress:
     """Counts, the best so far and the time span, in one pass."""
     mine = Trial.job_id == job_id
@@ -162,7 +192,7 @@ def progress(session: Session, job_id: str) -> Progress:
     best = session.execute(
         select(Trial.number, Trial.fitness)
         .where(mine, Trial.state == "finished")
-        .order_by(Trial.fitness.desc(), Trial.number)
+        .order_by(Trial.shortfall, Trial.fitness.desc(), Trial.number)
         .limit(1)
     ).first()
     first, last, tokens = session.execute(

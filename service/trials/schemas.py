@@ -28,6 +28,14 @@ class TrialView(BaseModel):
     same_as: int | None = Field(
         description="The earlier trial of the same digest whose scores it has."
     )
+    objectives: list[float] | None = Field(
+        description="Where there are several: one number each, in the order of the spec, higher is "
+        "better; a size is negative."
+    )
+    constraints: list[float] | None = Field(
+        description="By how much each constraint is missed; at most 0 where it is met."
+    )
+    shortfall: float = Field(description="By how much constraints are missed in all.")
     reason: str | None
     digest: str = Field(description="The recipe's canonical digest: same digest, same child.")
     genome: list[float]
@@ -38,6 +46,16 @@ class TrialView(BaseModel):
     def of(cls, trial: Trial) -> TrialView:
         """The view of one trial row."""
         return cls.model_validate(trial, from_attributes=True)
+
+
+class FrontPoint(BaseModel):
+    """A child that no other is better than in every objective."""
+
+    trial: int
+    stage: str
+    digest: str
+    fitness: float | None
+    objectives: dict[str, float] = Field(description="By name; a size is a number of parameters.")
 
 
 class BestView(BaseModel):

@@ -142,6 +142,10 @@ def test_a_finished_job_shows_its_holdout_result(page: Page, database: Database)
     expect(rows.first).to_contain_text("55.6% – 65.2%")
     expect(rows.first).to_contain_text("400")
     expect(page.locator("#holdout .dot")).to_have_count(7)
+    expect(rows.nth(1).locator(".p")).to_have_text("< 0.0001")
+    expect(page.locator("#optimism")).to_contain_text(
+        "58.0% on the search’s items, 60.0% on select and 60.5% on holdout"
+    )
     expect(page.get_by_text("the best of 3 grid points")).to_be_visible()
     expect(page.get_by_role("button", name="Cancel search")).to_be_hidden()
     page.get_by_text("Finalists on the select split").click()

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 import torch
+import yaml
 from safetensors.torch import load_file, save_file
 
+from merging.export import write_checkpoint
+from merging.recipe import Recipe
 from service.client import Client
 from tests.running import RunningService, wait_for_end
 from tests.tiny import write_llama
@@ -91,3 +95,49 @@ def test_statistics_that_cannot_be_computed_end_the_job(client: Client, tmp_path
     assert "no statistics of 'zoo/broken' for 'fisher'" in job.reason
     assert "model.norm.weight" in job.reason
     assert job.trials_finished + job.trials_failed == 0
+
+
+def test_a_stage_builds_on_the_best_of_the_one_before(
+    service: RunningService, client: Client, models: Path, tmp_path: Path
+) -> None:
+    """Parameter space, then data-flow space over its best, then paths over the best path."""
+    spec = zoo_spec(trials=4, sampler="random", name="built", baselines=_ALONE)
+    for name, parents in (("layers", ["weights.best", "ja"]), ("again", ["layers.best"])):
+        spec["stages"].append(
+            {
+                "name": name,
+                "space": {"kind": "dataflow", "parents": parents, "scales": False},
+                "sampler": {"kind": "random", "batch": 2},
+                "budget": {"items": 90, "patience": 500},
+            }
+        )
+    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
+    assert job.state == "finished", job.reason
+    # 24 items a trial, two trials a generation: the limit falls into the second one.
+    assert [(stage.trials, stage.ended_by) for stage in job.stages] == [
+        (4, "trials"),
+        (4, "items"),
+        (4, "items"),
+    ]
+    log = trial_log(service.data, job.id)
+    best = {}
+    for name in ("weights", "layers"):
+        mine = [trial for trial in log if trial["stage"] == name]
+        best[name] = max(mine, key=lambda trial: (trial["fitness"], -trial["number"]))["digest"]
+    last = Recipe.model_validate(log[-1]["recipe"])
+    assert last.model_names() == (f"recipe:{best['layers']}",)
+    # What leaves stands alone, and its steps make the child that was scored.
+    exported = Path(client.export(job.id, log[-1]["number"]).folder)
+    text = (exported / "recipe.yaml").read_text()
+    url = f"{client.address}/v1/jobs/{job.id}/trials/{log[-1]['number']}/recipe.yaml"
+    assert httpx.get(url).text == text
+    folders = {f"zoo/{name}": models / "zoo" / name for name in ("base", "maths", "ja")}
+    made: dict[str, Path] = {}
+    for document in yaml.safe_load_all(text):
+        name = document.pop("name", "child")
+        recipe = Recipe.parse(document)
+        write_checkpoint(recipe, {**folders, **made}, tmp_path / name)
+        made[name] = tmp_path / name
+    ours, theirs = (load_file(folder / "model.safetensors") for folder in (exported, made["child"]))
+    assert ours.keys() == theirs.keys()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)

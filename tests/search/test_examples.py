@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from search.references import references, stand_in, with_models
 from search.spaces import make_space
 from search.spec import ModelShape, SearchSpec, check_spec
 
@@ -17,7 +18,9 @@ def test_an_example_is_a_valid_spec(path: Path) -> None:
     shapes = {alias: ModelShape(4, tied_embeddings=True) for alias in spec.models}
     assert check_spec(spec, shapes) == []
     for stage in spec.stages:
-        space = make_space(spec, stage, shapes)
+        found = references(stage.space)
+        there = shapes | {alias: shapes[stand_in(spec, alias)] for alias in found}
+        space = make_space(with_models(spec, {alias: alias for alias in found}), stage, there)
         space.decode([gene.initial for gene in space.genes])
 
 

@@ -79,7 +79,7 @@ class Run:
     def go_on(self, results: int | None = None) -> bool:
         """Begin a life anew and record that many results, or all; whether the job has ended."""
         shapes = {alias: ModelShape(4, tied_embeddings=True) for alias in self._spec.models}
-        life = Life(self.database, self.id, self._spec, shapes)
+        life = Life(self.database, self.id, self._spec, shapes, self.folder / "built")
         for done, (need, result) in enumerate(self._work(life)):
             if done == results:
                 return False

@@ -65,7 +65,16 @@ def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(tmp_path
         command.downgrade(config, "0001")
         assert {column["name"] for column in inspect(connection).get_columns("trials")} == {
             column.name for column in Trial.__table__.columns
-        } - {"n", "tokens", "same_as", "estimate", "estimate_n"}
+        } - {
+            "n",
+            "tokens",
+            "same_as",
+            "estimate",
+            "estimate_n",
+            "objectives",
+            "constraints",
+            "shortfall",
+        }
         command.upgrade(config, "head")
     engine.dispose()
 

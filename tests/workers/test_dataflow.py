@@ -63,6 +63,7 @@ def test_a_search_over_paths_and_its_export(tmp_path: Path) -> None:
 
     sampler = make_sampler(stage.sampler, space.genes, spec.seed, 0)
     seen: list[tuple[float, Recipe]] = []
+    assert stage.budget.trials is not None
     for first in range(0, stage.budget.trials, sampler.batch):
         for number, genome in enumerate(sampler.ask(sampler.batch), start=first):
             recipe = space.decode(genome)

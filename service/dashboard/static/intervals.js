@@ -5,19 +5,21 @@ import { count, percent } from "./format.js";
 
 const STEP = 0.05;
 
-// `rows`: {label, note, score, reason, highlight}; `score` is an Accuracy of the API, or null.
+// `rows`: {label, note, score, reason, highlight, p}; `score` is an Accuracy of the API, or null.
+// There is a column for p where any row has one.
 export function intervalTable(caption, rows) {
   const scale = scaleOf(rows.flatMap(({ score }) => (score ? [score] : [])));
+  const tested = rows.some(({ p }) => p !== undefined);
   return element(
     "table",
     { class: "intervals" },
     element("caption", { class: "hidden" }, caption),
-    element("thead", {}, heading(scale)),
-    element("tbody", {}, ...rows.map((row) => line(row, scale))),
+    element("thead", {}, heading(scale, tested)),
+    element("tbody", {}, ...rows.map((row) => line(row, scale, tested))),
   );
 }
 
-function heading(scale) {
+function heading(scale, tested) {
   const column = (text, kind) => element("th", { scope: "col", class: kind }, text);
   const ends = element(
     "span",
@@ -33,15 +35,16 @@ function heading(scale) {
     column("Accuracy", "right"),
     column("95% interval", "right"),
     column("n", "right"),
+    ...(tested ? [column("p", "right")] : []),
     plot,
   );
 }
 
-function line({ label, note, score, reason, highlight }, scale) {
+function line({ label, note, score, reason, highlight, p }, scale, tested) {
   const name = element("th", { scope: "row" }, element("span", { class: "who" }, label));
   if (note) name.append(element("span", { class: "quiet" }, note));
   if (!score) {
-    return element("tr", {}, name, element("td", { colspan: 4, class: "failed" }, reason ?? "–"));
+    return element("tr", {}, name, element("td", { colspan: tested ? 5 : 4, class: "failed" }, reason ?? "–"));
   }
   return element(
     "tr",
@@ -50,6 +53,7 @@ function line({ label, note, score, reason, highlight }, scale) {
     element("td", { class: "right strong" }, percent(score.accuracy)),
     element("td", { class: "right" }, `${percent(score.low)} – ${percent(score.high)}`),
     element("td", { class: "right" }, count(score.n)),
+    ...(tested ? [element("td", { class: "right p" }, p === undefined ? "" : chance(p))] : []),
     element("td", { class: "plot" }, whisker(score, scale)),
   );
 }
@@ -70,4 +74,5 @@ function scaleOf(scores) {
   return { low, high, place };
 }
 
+const chance = (p) => (p < 0.0001 ? "< 0.0001" : p.toFixed(4));
 const whole = (share) => `${Math.round(share * 100)}%`;

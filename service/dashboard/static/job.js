@@ -56,9 +56,9 @@ function drawFitness() {
   show(target, begun && plotly !== null);
   if (!begun || plotly === null) return;
   let first = 0;
-  const stages = data.job.spec.stages.map(({ name, budget }) => {
+  const stages = data.job.stages.map(({ name, trials, total }) => {
     const stage = { name, first };
-    first += budget.trials;
+    first += total ?? trials;
     return stage;
   });
   const chosen = data.trials.get(data.chosen());
@@ -67,7 +67,7 @@ function drawFitness() {
     trials: scored,
     parents,
     highlight: chosen ? { ...chosen, name } : null,
-    total: data.job.trials_total,
+    total: data.job.trials_total ?? data.trials.size,
     stages,
   });
   setText(byId("chart-note"), note || sentence(scored, parents));

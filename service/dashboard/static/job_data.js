@@ -15,6 +15,8 @@ export class JobData {
     this.parents = [];
     this.select = [];
     this.holdout = [];
+    // The API's result: the winner against everything, and how often the holdout was looked at.
+    this.result = null;
     this.exports = [];
     this.trials = new Map();
     this.failed = 0;
@@ -40,6 +42,8 @@ export class JobData {
       if (this.chosen() !== this.best?.trial) this.stale.add("best");
     } else if (kind === "evaluation.finished") {
       this.stale.add(data.split === "search" ? "parents" : data.split);
+    } else if (kind === "holdout.used") {
+      this.stale.add("job").add("best").add("holdout");
     } else if (kind.startsWith("export.")) {
       this.stale.add("exports");
     } else {
@@ -64,7 +68,10 @@ export class JobData {
     if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
     else if (part === "parents") this.parents = await this.#evaluations("split=search&kind=parent");
     else if (part === "select") this.select = await this.#evaluations("split=select");
-    else if (part === "holdout") this.holdout = await this.#evaluations("split=holdout");
+    else if (part === "holdout") {
+      this.result = await getJson(`${this.path}/result`);
+      this.holdout = await this.#evaluations("split=holdout");
+    }
     else if (part === "best") await this.#fetchBest();
     else if (part === "trials") await this.#fetchTrials();
   }
@@ -121,4 +128,8 @@ export class JobData {
   }
 }
 
-const beats = (a, b) => a.fitness > b.fitness || (a.fitness === b.fitness && a.number < b.number);
+// Missing constraints by less comes first, then fitness.
+function beats(a, b) {
+  if (a.shortfall !== b.shortfall) return a.shortfall < b.shortfall;
+  return a.fitness > b.fitness || (a.fitness === b.fitness && a.number < b.number);
+}

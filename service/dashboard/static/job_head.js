@@ -29,13 +29,12 @@ export function tick(data) {
   const { job } = data;
   const done = data.trials.size;
   const bar = byId("progress");
-  bar.max = job.trials_total;
-  bar.value = done;
+  drawProgress(bar, done, job.trials_total);
   setText(byId("progress-text"), progressSentence(data, done));
   const seconds = elapsed(job);
   setText(byId("tile-elapsed"), seconds === null ? "–" : duration(seconds));
-  const share = Math.floor((100 * done) / job.trials_total);
-  const lead = hasEnded(job) || job.phase !== "search" ? "" : `${share}% · `;
+  const share = job.trials_total && Math.floor((100 * done) / job.trials_total);
+  const lead = hasEnded(job) || job.phase !== "search" || share === null ? "" : `${share}% · `;
   document.title = `${lead}${job.name} · Cuvee`;
 }
 
@@ -87,7 +86,7 @@ function phaseItems(job) {
 
 function progressSentence(data, done) {
   const { job } = data;
-  const parts = [`${count(done)} of ${plural(job.trials_total, "trial")}`];
+  const parts = [trialsDone(done, job.trials_total)];
   if (data.stopped) parts.push(`${count(data.stopped)} stopped early`);
   if (data.estimated) parts.push(`${count(data.estimated)} scored on anchors alone`);
   if (data.failed) parts.push(`${count(data.failed)} failed`);
@@ -95,6 +94,20 @@ function progressSentence(data, done) {
   else if (job.state === "cancelling") parts.push("stopping");
   else if (!hasEnded(job)) parts.push(phaseNote(data));
   return parts.join(" · ");
+}
+
+// A budget without a limit on trials has no total to measure against.
+function drawProgress(bar, done, total) {
+  if (total === null) {
+    bar.removeAttribute("value");
+    return;
+  }
+  bar.max = total;
+  bar.value = done;
+}
+
+function trialsDone(done, total) {
+  return total === null ? plural(done, "trial") : `${count(done)} of ${plural(total, "trial")}`;
 }
 
 function phaseNote(data) {
@@ -114,7 +127,7 @@ function phaseNote(data) {
 // By the pace of the latest trials; null while there are too few of them to tell.
 function secondsLeft({ job, trials }) {
   const latest = [...trials.values()].slice(-PACE_TRIALS).map((trial) => Date.parse(trial.finished_at));
-  if (latest.length < 3) return null;
+  if (latest.length < 3 || job.trials_total === null) return null;
   const newest = Math.max(...latest);
   const each = (newest - Math.min(...latest)) / (latest.length - 1);
   const remaining = job.trials_total - trials.size;

@@ -2,18 +2,21 @@
 
 import { byId, element, redrawOn, setText, show } from "./dom.js";
 import { bestOf, fitnessOf } from "./fitness.js";
-import { count, percent } from "./format.js";
+import { count, percent, points } from "./format.js";
 import { intervalTable } from "./intervals.js";
 
 export function drawResult(data) {
-  const { holdout, select, job, tasks } = data;
+  const { holdout, select, job, tasks, result } = data;
   show(byId("result"), holdout.length > 0 || select.length > 0);
   if (holdout.length === 0 && select.length === 0) return;
   const grid = holdout.filter(({ kind }) => kind === "grid");
-  const subjects = subjectsOf(holdout, grid, tasks, job.spec.stages);
-  redrawOn(byId("holdout"), [holdout, job.winner], () => tablesOf(subjects, tasks, "holdout"));
+  const subjects = subjectsOf(holdout, grid, tasks, result, job);
+  redrawOn(byId("holdout"), [result, job.winner], () => tablesOf(subjects, tasks, "holdout"));
   setText(byId("verdict"), verdict(subjects, tasks, job));
-  setText(byId("holdout-note"), gridNote(grid));
+  setText(byId("holdout-note"), [testNote(result), gridNote(grid)].filter(Boolean).join(" "));
+  setText(byId("optimism"), optimism(result));
+  setText(byId("looks"), result?.warnings.map((text) => `${text}.`).join(" ") ?? "");
+  show(byId("looks"), Boolean(result?.warnings.length));
   show(byId("finalists"), select.length > 0);
   redrawOn(byId("select"), [select, job.winner], () => finalistTables(select, job, tasks));
 }
@@ -25,38 +28,49 @@ export function tablesOf(subjects, tasks, split) {
       ...subject,
       score: subject.evaluation.scores.find((score) => score.task === task) ?? null,
       reason: subject.evaluation.reason,
+      p: subject.against?.[task]?.p,
     }));
     const table = element("div", { class: "scroll" }, intervalTable(`${task}, ${split} split`, rows));
     return tasks.length > 1 ? [element("h3", {}, task), table] : [table];
   });
 }
 
-function subjectsOf(holdout, grid, tasks, stages) {
-  const of = (kind) => holdout.filter((evaluation) => evaluation.kind === kind);
-  const winner = of("trial").map((evaluation) => ({
-    evaluation,
-    label: "Winner",
-    note: `trial ${evaluation.label}`,
-    highlight: true,
-  }));
-  const parents = of("parent").map((evaluation) => ({ evaluation, label: evaluation.label, note: "parent" }));
-  const averages = of("average").map((evaluation) => ({
-    evaluation,
-    label: evaluation.label.replaceAll("+", " + "),
-    note: "average",
-  }));
+function subjectsOf(holdout, grid, tasks, result, job) {
+  const contenders = new Map(result?.holdout.map((one) => [`${one.kind}/${one.label}`, one]));
+  const subject = (evaluation, more) => {
+    const contender = contenders.get(`${evaluation.kind}/${evaluation.label}`);
+    const label = contender?.name ?? evaluation.label;
+    return { evaluation, label, against: contender?.against_winner, ...more };
+  };
+  const all = (kind, more) =>
+    holdout.filter((evaluation) => evaluation.kind === kind).map((evaluation) => subject(evaluation, more));
+  const children = all("trial").map((child) => {
+    const highlight = Number(child.evaluation.label) === job.winner;
+    return { ...child, highlight, label: highlight ? "Winner" : "Earlier winner", note: `trial ${child.evaluation.label}` };
+  });
   const best = bestOf(grid, tasks);
-  const uniform = best
-    ? [{ evaluation: best.evaluation, label: weighted(best.evaluation.label, stages), note: "best uniform weights" }]
-    : [];
-  return [...winner, ...descending(parents, tasks), ...descending(averages, tasks), ...uniform];
+  return [
+    ...children.sort((a, b) => b.highlight - a.highlight),
+    ...descending(all("parent", { note: "parent" }), tasks),
+    ...descending(all("average", { note: "average" }), tasks),
+    ...(best ? [subject(best.evaluation, { note: "best uniform weights" })] : []),
+  ];
 }
 
-// A grid point names one weight for each parent of the last stage, in their order.
-function weighted(label, stages) {
-  const { parents } = stages.at(-1).space;
-  const weights = label.split(",");
-  return parents.map((parent, index) => `${weights[index]} ${parent}`).join(" + ");
+function testNote(result) {
+  const compared = result?.holdout.some(({ against_winner: against }) => Object.keys(against).length > 0);
+  return compared
+    ? "p: McNemar’s exact test of the winner against each, on the same items; of many such tests one in twenty falls below 0.05 by chance."
+    : "";
+}
+
+// How much of the winner's fitness in the search was luck that items it never saw do not share.
+function optimism(result) {
+  const winner = result?.finalists.find(({ trial }) => trial === result.winner);
+  if (!winner || winner.optimism === null) return "";
+  const { search, select, holdout } = winner;
+  const verdict = winner.optimism > 0 ? `too optimistic by ${points(winner.optimism)} points` : "not too optimistic";
+  return `The winner’s fitness is ${percent(search)} on the search’s items, ${percent(select)} on select and ${percent(holdout)} on holdout: the search was ${verdict}.`;
 }
 
 // Best first; what could not be scored comes last.

@@ -108,8 +108,8 @@ function trialsOf(job) {
   const done = job.trials_finished + job.trials_failed;
   const label = `Trials of ${job.name}`;
   return [
-    number(`${count(done)} of ${count(job.trials_total)}`),
-    element("progress", { max: job.trials_total, value: done, "aria-label": label }),
+    number(job.trials_total === null ? count(done) : `${count(done)} of ${count(job.trials_total)}`),
+    element("progress", { max: job.trials_total, value: job.trials_total && done, "aria-label": label }),
   ];
 }
 
