@@ -1,0 +1,40 @@
+"""What both kinds of CMA-ES have in common: they learn from full populations, by rank."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from search.samplers.generations import Trial
+
+
+class Populations(ABC):
+    """Gathers trials until there is a population of them, and hands it on in the order of ranks.
+
+    A smaller generation waits: the constants of CMA-ES belong to one size. It uses ranks in place
+    of values: a failed trial is then simply the last, and equal values have one order on every
+    processor, that of their numbers.
+    """
+
+    def __init__(self, population: int) -> None:
+        self.batch = population
+        self.waiting: list[Trial] = []
+
+    def learn(self, trials: Sequence[Trial]) -> None:
+        """Take in a finished generation."""
+        self.waiting += trials
+        while len(self.waiting) >= self.batch:
+            full = self.waiting[: self.batch]
+            del self.waiting[: self.batch]
+            # On a plateau, or where all failed, ranks mean nothing: the distribution stays.
+            if len({trial.rank for trial in full}) > 1:
+                self.update(sorted(full, key=lambda trial: (-trial.rank, trial.number)))
+            self.learnt(full)
+
+    @abstractmethod
+    def update(self, ranked: Sequence[Trial]) -> None:
+        """Learn from a population, best first."""
+
+    @abstractmethod
+    def learnt(self, trials: Sequence[Trial]) -> None:
+        """Called after every population, in the order of numbers, even if it was a plateau."""
