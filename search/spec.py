@@ -112,11 +112,14 @@ class Budget(_Part):
 
 
 class Stage(_Part):
-    """One search: a space, a sampler over it, and a budget."""
+    """One search: a space, a sampler over it, and a budget.
+
+    Without a sampler it has the one that `search.sampler_choice` names for its genes and budget.
+    """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
-    sampler: SamplerSettings
+    sampler: SamplerSettings | None = None
     budget: Budget
 
 

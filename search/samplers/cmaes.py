@@ -23,6 +23,10 @@ with warnings.catch_warnings():
 LARGE = 200
 """Genes above which the covariance is diagonal unless the settings say otherwise."""
 
+WIDENING, WIDEST = 1.5, 0.5
+"""Where the better half of a population have equal scores, standard deviations grow by this factor
+(pycma's rule for plateaus), until the largest is this many units."""
+
 
 class Evolution(Populations):
     """CMA-ES from the genes' initial values, updated by every full population of trials.
@@ -41,6 +45,8 @@ class Evolution(Populations):
     The levels of a gene never die out: its standard deviation stays such that from the middle of
     a level another one is drawn with a chance of 1 / (genes x population), the margin of Hamano et
     al. (arXiv 2205.13482), and its mean stays between the middles of the first and the last.
+
+    A plateau, such as all zero, widens the search.
 
     `covariance` is `full`; `separable`, of which only the diagonal is learnt (Ros and Hansen,
     2008); or `diagonal_decoding`, both at once (Akimoto and Hansen, arXiv 1905.05885).
@@ -86,6 +92,10 @@ class Evolution(Populations):
         self._strategy.tell(solutions, list(range(len(ranked))), check_points=True)
         self._strategy.mean = np.clip(self._strategy.mean, self._first, self._last)
 
+    def flat(self) -> None:
+        if np.max(self._strategy.stds) < WIDEST:
+            self._strategy.sigma *= WIDENING
+
     def learnt(self, trials: Sequence[Trial]) -> None:
         widest = float(np.max(self._strategy.stds)) if self._restarts.on else math.inf
         run = self._restarts.after(trials, widest)
@@ -103,12 +113,14 @@ class Evolution(Populations):
         ]
         self._first, self._last = (np.array(end) / self._unit for end in zip(*ends, strict=True))
         # With a seed, pycma would reseed numpy's global generator. Mirrored draws (its choice for
-        # small populations) are matched to draws by their exact value, which bounds may change.
+        # small populations, and for the step size with a diagonal covariance) are matched to draws
+        # by their exact value, which bounds may change.
         options = {
             "popsize": self.batch,
             "seed": math.nan,
             "randn": self._draw,
             "CMA_mirrors": 0,
+            "AdaptSigma": cma.sigma_adaptation.CMAAdaptSigmaCSA,
             "CMA_diagonal": self._covariance == "separable",
             "CMA_diagonal_decoding": float(self._covariance == "diagonal_decoding"),
             "CMA_cmean": self._learning_rate,

@@ -61,6 +61,9 @@ class MarginEvolution(Populations):
     def update(self, ranked: Sequence[Trial]) -> None:
         self._engine.tell([(self._told(trial), float(i)) for i, trial in enumerate(ranked)])
 
+    def flat(self) -> None:
+        """The distribution stays as it is; the next draws are others."""
+
     def learnt(self, trials: Sequence[Trial]) -> None:
         for trial in trials:
             self._drawn.pop(trial.number, None)

@@ -26,14 +26,21 @@ class Populations(ABC):
         while len(self.waiting) >= self.batch:
             full = self.waiting[: self.batch]
             del self.waiting[: self.batch]
-            # On a plateau, or where all failed, ranks mean nothing: the distribution stays.
-            if len({trial.rank for trial in full}) > 1:
-                self.update(sorted(full, key=lambda trial: (-trial.rank, trial.number)))
+            ranked = sorted(full, key=lambda trial: (-trial.rank, trial.number))
+            # Where all are equal, or all failed, ranks mean nothing.
+            if ranked[0].rank > ranked[-1].rank:
+                self.update(ranked)
+            if ranked[0].rank == ranked[len(ranked) // 2].rank:
+                self.flat()
             self.learnt(full)
 
     @abstractmethod
     def update(self, ranked: Sequence[Trial]) -> None:
         """Learn from a population, best first."""
+
+    @abstractmethod
+    def flat(self) -> None:
+        """Answer a population of which the better half are equal."""
 
     @abstractmethod
     def learnt(self, trials: Sequence[Trial]) -> None:

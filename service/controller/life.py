@@ -21,7 +21,8 @@ from search.calibration import Coefficients, start_recipe
 from search.finalists import finalists, winner
 from search.fitness import fitness
 from search.racing import Block
-from search.replay import LoggedTrial, replay
+from search.replay import LoggedTrial, ReplayReport, replay
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
 from search.spaces import make_space
@@ -76,6 +77,9 @@ class Life:
         # These three are changed in place only: the log is the allocation's view of them.
         self._log = JobLog(job_id, self._trials, self._recorded, self._blocks)
         self._allocation = make_allocation(spec, self._log, database)
+        self._by_digest: dict[str, list[Trial]] = {}
+        for trial in self._trials.values():
+            self._by_digest.setdefault(trial.digest, []).append(trial)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -191,11 +195,12 @@ class Life:
                 yield from self._prepare([start])
                 space = make_space(self._spec, stage, self._shapes, self._numbers[start])
         first = self._stage_start(stage)
-        sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
+        settings = chosen_sampler(stage, space.genes)
+        sampler = make_sampler(settings, space.genes, self._spec.seed, first)
         logged = self._logged_generations(stage)
         _, report = replay(sampler, [[_logged(trial) for trial in members] for members in logged])
         if report.diverged:
-            log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
+            self._diverged(stage, report)
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
         end = first + stage.budget.trials
         for generation in itertools.count(len(logged)):
@@ -209,6 +214,13 @@ class Life:
             ]
             yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
 
+    def _diverged(self, stage: Stage, report: ReplayReport) -> None:
+        """Say that the sampler would draw other genomes today; the recorded ones count."""
+        data = {"stage": stage.name, **asdict(report)}
+        log.warning("replay_diverged", job=self._job_id, **data)
+        with self._database.transaction() as session:
+            events.append(session, self._job_id, "replay.diverged", data)
+
     def _prepare(self, needed: list[Preparation]) -> Iterator[Step]:
         if needed:
             with self._database.transaction() as session:
@@ -220,7 +232,9 @@ class Life:
     ) -> list[Trial]:
         with self._database.transaction() as session:
             fresh = trials.add_generation(session, self._job_id, stage.name, generation, proposals)
-        self._trials |= {trial.number: trial for trial in fresh}
+        for trial in fresh:
+            self._trials[trial.number] = trial
+            self._by_digest.setdefault(trial.digest, []).append(trial)
         return fresh
 
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
@@ -247,11 +261,11 @@ class Life:
 
         One that was stopped, or estimated, has been measured by what its own stage knows.
         """
-        for earlier in self._trials.values():
+        for earlier in self._by_digest[trial.digest]:
             if earlier.number >= trial.number:
                 break
             known = earlier.state in ("stopped", "estimated") and earlier.stage == trial.stage
-            if earlier.digest == trial.digest and (earlier.state == "finished" or known):
+            if earlier.state == "finished" or known:
                 return earlier
         return None
 

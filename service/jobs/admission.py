@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +16,12 @@ from merging.errors import RecipeError
 from merging.vocabulary import child_infos
 from search.calibration import calibration_tasks
 from search.errors import FieldError, SpecError
+from search.sampler_choice import chosen_sampler
 from search.spaces import make_space
 from search.spec import (
     Answer,
     ChainOfThoughtAnswer,
+    ModelShape,
     ParameterSpaceSpec,
     ProgramAnswer,
     SearchSpec,
@@ -62,7 +64,19 @@ def admit(text: str, settings: Settings) -> Admitted:
     if errors:
         raise Invalid(errors)
     digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
-    return Admitted(spec, digests)
+    return Admitted(_with_samplers(spec, shapes(checkpoints)), digests)
+
+
+def _with_samplers(spec: SearchSpec, shapes: Mapping[str, ModelShape]) -> SearchSpec:
+    """The spec with every sampler written out, so that a job keeps the one it began with even if
+    its budget, or the rule for defaults, changes."""
+    stages = [
+        stage.model_copy(
+            update={"sampler": chosen_sampler(stage, make_space(spec, stage, shapes).genes)}
+        )
+        for stage in spec.stages
+    ]
+    return spec.model_copy(update={"stages": tuple(stages)})
 
 
 def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:

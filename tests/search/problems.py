@@ -43,9 +43,9 @@ SETTINGS: dict[str, SamplerSettings] = {
     "random": RandomSettings(kind="random", batch=7),
 }
 Score = Callable[[Sequence[float]], float]
-LEARNING = [name for name in SETTINGS if name not in ("qmc", "random")]
 # A draw of a Gaussian process takes a second on a busy machine.
-FEW = {"gp": 9}
+FEW = {"gp": 7}
+LEARNING = [name for name in SETTINGS if name not in ("qmc", "random", *FEW)]
 WEIGHTS = [Gene(f"maths.weight[layers {i}-{i}]", -0.5, 2.0, 0.5) for i in range(5)]
 DENSITIES = [Gene(f"ja.density[layers {i}-{i}]", 0.05, 1.0, 0.5) for i in range(5)]
 GENES = (*WEIGHTS, *DENSITIES)

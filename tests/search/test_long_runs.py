@@ -1,0 +1,73 @@
+"""Ten thousand trials: the last cost no more than the first, and take no more memory."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import tracemalloc
+from collections.abc import Callable
+
+import pytest
+
+from search.replay import LoggedTrial, replay
+from search.samplers import Sampler
+from tests.search.problems import fresh, outcome_of
+
+TRIALS, PART = 10_000, 1000
+FLAT = ["cmaes", "cmaes-separable", "optuna-cmaes", "random"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FLAT)
+def test_the_cost_of_a_trial_stays_flat(name: str) -> None:
+    """Asked and told, and again under replay, with an evaluator that takes no time."""
+    logs: list[list[LoggedTrial]] = []
+    sampler = fresh(name)
+    costs = [spent(lambda: logs.extend(generations(sampler, PART))) for _ in range(TRIALS // PART)]
+    assert costs[-1] < 1.5 * costs[0]
+
+    restored = fresh(name)
+    ends = [sum(map(len, logs)) * part // (TRIALS // PART) for part in range(TRIALS // PART + 1)]
+    parts = [
+        [one for one in logs if start <= one[0].number < end]
+        for start, end in itertools.pairwise(ends)
+    ]
+    replayed = [spent(lambda part=part: replay(restored, part)) for part in parts]  # type: ignore[misc]
+    assert replayed[-1] < 1.5 * replayed[0]
+    assert restored.ask(3) == sampler.ask(3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FLAT)
+def test_the_memory_of_a_sampler_stays_flat(name: str) -> None:
+    sampler = fresh(name)
+    generations(sampler, PART)
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(TRIALS // PART - 1):
+            generations(sampler, PART)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_000_000
+
+
+def generations(sampler: Sampler, trials: int) -> list[list[LoggedTrial]]:
+    """The log of at least so many further trials."""
+    log = []
+    end = sampler.next_number + trials
+    while (first := sampler.next_number) < end:
+        genomes = enumerate(sampler.ask(sampler.batch), first)
+        log.append([LoggedTrial(number, one, outcome_of(number, one)) for number, one in genomes])
+        for trial in log[-1]:
+            assert trial.outcome is not None
+            sampler.tell(trial.number, trial.genome, trial.outcome)
+    return log
+
+
+def spent(work: Callable[[], object]) -> float:
+    """Seconds of processor time."""
+    began = time.process_time()
+    work()
+    return time.process_time() - began
