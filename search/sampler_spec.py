@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Batch = Annotated[int, Field(ge=1, le=1000)]
 Startup = Annotated[int, Field(ge=1, le=10_000)]
@@ -55,11 +55,12 @@ class OptunaCmaesSettings(_Settings):
     separable: bool = False
     lr_adapt: bool = False
 
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if self.separable and self.lr_adapt:
-            raise ValueError("lr_adapt and separable exclude one another")
-        return self
+    @field_validator("lr_adapt")
+    @classmethod
+    def _one_of_two(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("separable"):
+            raise ValueError("is for the full covariance: leave it, or separable, out")
+        return value
 
 
 class TpeSettings(_Settings):

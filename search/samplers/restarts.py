@@ -47,7 +47,10 @@ class Restarts:
         self._genes = genes
         self._large = population
         self._spent = {"large": 0, "small": 0}
-        self._begin(self._default, "large")
+        self._run = self._default
+        self._regime = "large"
+        self._best = -math.inf
+        self._idle = 0
 
     def after(self, trials: Sequence[Trial], widest: float) -> Run | None:
         """The run that follows, if the present one is over after these trials.

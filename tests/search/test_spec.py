@@ -90,8 +90,8 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
     (
         "two kinds of learning",
         spec_data(sampler={"kind": "optuna_cmaes", "separable": True, "lr_adapt": True}),
-        "stages.0.sampler",
-        "lr_adapt and separable exclude one another",
+        "stages.0.sampler.lr_adapt",
+        "is for the full covariance",
     ),
     (
         "unknown restarts",
