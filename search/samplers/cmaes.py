@@ -31,9 +31,9 @@ WIDENING, WIDEST = 1.5, 0.5
 class Evolution(Populations):
     """CMA-ES from the genes' initial values, updated by every full population of trials.
 
-    `population` is 4 + floor(3 ln n) for n genes unless given. `sigma` is the first standard
-    deviation in a gene's own unit: weights and densities are numbers of order one, where a step
-    of 0.25 means the same for a weight in -0.5 to 2 and a density in 0.05 to 1. A gene whose
+    `sigma` is the first standard deviation in a gene's own unit: weights and densities are numbers
+    of order one, where a step of 0.25 means the same for a weight in -0.5 to 2 and a density in
+    0.05 to 1. A gene whose
     range is narrower than 1, or that has more than two levels, has `sigma` times its range
     instead: its first draws do not pile up at the bounds, and do not all mean the same.
 
@@ -66,18 +66,15 @@ class Evolution(Populations):
         restarts: Kind = "none",
         learning_rate: float = 1.0,
     ) -> None:
-        default = population or 4 + math.floor(3 * math.log(len(genes)))
-        super().__init__(default)
-        self._genes = genes
-        self._seed = seed
+        super().__init__(genes, seed, population)
         self._low = np.array([gene.low for gene in genes])
         self._high = np.array([gene.high for gene in genes])
         self._unit = np.array([_unit(gene) for gene in genes])
         self._covariance = covariance or ("full" if len(genes) <= LARGE else "separable")
         self._learning_rate = learning_rate
         self._normal = generator(seed, 0)
-        self._restarts = Restarts(restarts, seed, default, sigma, len(genes))
-        self._begin(Run(default, sigma), np.array([gene.initial for gene in genes]))
+        self._restarts = Restarts(restarts, seed, self.batch, sigma, len(genes))
+        self._begin(Run(self.batch, sigma), np.array([gene.initial for gene in genes]))
 
     def propose(self, first: int, n: int) -> list[list[float]]:
         self._normal = generator(self._seed, first)

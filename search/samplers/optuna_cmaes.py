@@ -6,7 +6,6 @@ and reads all trials for every draw: here memory and the cost of a trial stay fl
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,9 +37,7 @@ class MarginEvolution(Populations):
         separable: bool,
         lr_adapt: bool,
     ) -> None:
-        super().__init__(population or 4 + math.floor(3 * math.log(len(genes))))
-        self._genes = genes
-        self._seed = seed
+        super().__init__(genes, seed, population)
         self._drawn: dict[int, tuple[list[float], np.ndarray]] = {}
         start = np.array(self._shares([gene.initial for gene in genes]))
         bounds = np.array([[0.0, 1.0]] * len(genes))

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from search.gene import Gene
 from search.samplers.generations import Trial
 
 
 class Populations(ABC):
     """Gathers trials until there is a population of them, and hands it on in the order of ranks.
 
-    A smaller generation waits: the constants of CMA-ES belong to one size. It uses ranks in place
-    of values: a failed trial is then simply the last, and equal values have one order on every
-    processor, that of their numbers.
+    A population is 4 + floor(3 ln n) for n genes unless given. A smaller generation waits: the
+    constants of CMA-ES belong to one size. It uses ranks in place of values: a failed trial is then
+    simply the last, and equal values have one order on every processor, that of their numbers.
     """
 
-    def __init__(self, population: int) -> None:
-        self.batch = population
+    def __init__(self, genes: Sequence[Gene], seed: int, population: int | None) -> None:
+        self.batch = population or 4 + math.floor(3 * math.log(len(genes)))
         self.waiting: list[Trial] = []
+        self._genes = genes
+        self._seed = seed
 
     def learn(self, trials: Sequence[Trial]) -> None:
         """Take in a finished generation."""
