@@ -14,7 +14,7 @@ from search.sampler_spec import (
 )
 from search.spec import Stage
 
-FEW_TRIALS = 100
+FEW_TRIALS = 60
 """Up to which CMA-ES has seen too few populations to have learnt much."""
 MANY_OBJECTIVES = 4
 """From which on hardly any trial dominates another, and reference directions are needed."""
@@ -22,13 +22,18 @@ MANY_OBJECTIVES = 4
 
 def chosen_sampler(stage: Stage, genes: Sequence[Gene], objectives: int = 1) -> SamplerSettings:
     """The stage's own sampler, or the default for its genes, its budget and the objectives."""
-    return stage.sampler or default_sampler(len(genes), stage.budget.trials, objectives)
+    return stage.sampler or default_sampler(genes, stage.budget.trials, objectives)
 
 
-def default_sampler(genes: int, trials: int, objectives: int = 1) -> SamplerSettings:
-    """The sampler for so many genes, a budget of trials and a number of objectives."""
+def default_sampler(genes: Sequence[Gene], trials: int, objectives: int = 1) -> SamplerSettings:
+    """The sampler for a space of these genes, a budget of trials and a number of objectives.
+
+    For few trials TPE, unless most genes are switches or choices: CMA-ES begins from where they
+    start, which is near a parent, and TPE anywhere.
+    """
     if objectives >= MANY_OBJECTIVES:
         return Nsga3Settings(kind="nsga3")
-    if objectives > 1:
-        return TpeSettings(kind="tpe") if trials <= FEW_TRIALS else Nsga2Settings(kind="nsga2")
-    return TpeSettings(kind="tpe") if trials <= FEW_TRIALS else CmaesSettings(kind="cmaes")
+    levels = sum(bool(gene.edges) for gene in genes)
+    if trials <= FEW_TRIALS and (objectives > 1 or 2 * levels <= len(genes)):
+        return TpeSettings(kind="tpe")
+    return Nsga2Settings(kind="nsga2") if objectives > 1 else CmaesSettings(kind="cmaes", sigma=0.3)

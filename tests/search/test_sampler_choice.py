@@ -6,7 +6,7 @@ from search.sampler_choice import chosen_sampler, default_sampler
 from search.sampler_spec import CmaesSettings
 from search.samplers import SINGLE, make_sampler
 from search.spec import SearchSpec
-from tests.search.problems import GENES
+from tests.search.problems import GENES, MIXED
 from tests.search.specs import spec_data
 
 
@@ -15,7 +15,7 @@ def test_a_sampler_may_be_left_out() -> None:
     data["stages"][0].pop("sampler")
     stage = SearchSpec.parse(data).stages[0]
     assert stage.sampler is None
-    assert chosen_sampler(stage, GENES) == default_sampler(len(GENES), 300)
+    assert chosen_sampler(stage, GENES) == default_sampler(GENES, 300)
 
 
 def test_a_sampler_that_is_named_is_kept() -> None:
@@ -24,9 +24,15 @@ def test_a_sampler_that_is_named_is_kept() -> None:
 
 
 def test_there_is_a_default_for_every_budget_and_number_of_objectives() -> None:
-    for genes in (1, 10, 1000):
-        for trials in (1, 50, 100, 101, 500, 100_000):
+    for genes in (GENES, MIXED, ()):
+        for trials in (1, 60, 61, 500, 100_000):
             for objectives in (1, 2, 3, 4, 9):
                 settings = default_sampler(genes, trials, objectives)
                 assert objectives == 1 or settings.kind not in SINGLE
-                assert make_sampler(settings, GENES, 1, objectives=objectives).ask(1)
+                assert make_sampler(settings, genes, 1, objectives=objectives).ask(1)
+
+
+def test_few_trials_of_switches_begin_from_where_they_start() -> None:
+    assert default_sampler(GENES, 50).kind == "tpe"
+    assert default_sampler(MIXED, 50).kind == "cmaes"
+    assert default_sampler(GENES, 200).kind == "cmaes"
