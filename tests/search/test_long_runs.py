@@ -6,7 +6,6 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from functools import partial
-from statistics import median
 
 import pytest
 
@@ -21,8 +20,8 @@ FLAT = ["cmaes", "cmaes-separable", "optuna-cmaes", "random"]
 @pytest.mark.long
 @pytest.mark.parametrize("name", FLAT)
 def test_the_cost_of_a_trial_stays_flat(name: str) -> None:
-    """Asked and told, and again under replay, with an evaluator that takes no time: the median
-    generation of the last 1000 trials beside that of the first."""
+    """Asked and told, and again under replay, with an evaluator that takes no time: a quick
+    generation of the last 1000 trials beside one of the first."""
     sampler, restored = fresh(name), fresh(name)
     log: list[list[LoggedTrial]] = []
 
@@ -34,9 +33,9 @@ def test_the_cost_of_a_trial_stays_flat(name: str) -> None:
 
     part = PART // sampler.batch
     lived = [spent(live) for _ in range(TRIALS // sampler.batch)]
-    assert median(lived[-part:]) < 1.5 * median(lived[:part])
+    assert quick(lived[-part:]) < 1.5 * quick(lived[:part])
     replayed = [spent(partial(restore, generation)) for generation in log]
-    assert median(replayed[-part:]) < 1.5 * median(replayed[:part])
+    assert quick(replayed[-part:]) < 1.5 * quick(replayed[:part])
     assert restored.ask(3) == sampler.ask(3)
 
 
@@ -74,3 +73,9 @@ def spent(work: Callable[[], object]) -> float:
     began = time.process_time()
     work()
     return time.process_time() - began
+
+
+def quick(seconds: list[float]) -> float:
+    """The lowest decile: what grows with the trials shows in every generation, and what others do
+    on the machine only in some."""
+    return sorted(seconds)[len(seconds) // 10]
