@@ -64,6 +64,7 @@ bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
 .PHONY: bench-irt
 bench-irt: $(DONE) ## Anchors beside full scoring: errors of estimates, holdout accuracy, tokens
 	$(BIN)/python -m benchmarks.irt $(BENCH_OPTIONS)
+
 .PHONY: bench-samplers
 bench-samplers: $(DONE) ## All samplers on functions that resemble merging, and what a draw costs
 	$(BIN)/python -m benchmarks.samplers $(BENCH_OPTIONS)
