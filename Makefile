@@ -65,6 +65,11 @@ bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
 bench-irt: $(DONE) ## Anchors beside full scoring: errors of estimates, holdout accuracy, tokens
 	$(BIN)/python -m benchmarks.irt $(BENCH_OPTIONS)
 
+.PHONY: bench-samplers
+bench-samplers: $(DONE) ## All samplers on functions that resemble merging, and what a draw costs
+	$(BIN)/python -m benchmarks.samplers $(BENCH_OPTIONS)
+	$(BIN)/python -m benchmarks.sampler_cost
+
 .PHONY: methods-page
 methods-page: $(DONE) ## Search with every method and write docs/methods.md
 	$(BIN)/python -m benchmarks.methods

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+Batch = Annotated[int, Field(ge=1, le=1000)]
+Startup = Annotated[int, Field(ge=1, le=10_000)]
+EvolutionPopulation = Annotated[int, Field(ge=3, le=1000)]
+Sigma = Annotated[float, Field(gt=0, le=10)]
 
 
 class _Settings(BaseModel):
@@ -12,32 +17,105 @@ class _Settings(BaseModel):
 
 
 class CmaesSettings(_Settings):
-    """CMA-ES. `population` is 4 + floor(3 ln n) for n genes unless given.
+    """CMA-ES by pycma. `population` is 4 + floor(3 ln n) for n genes unless given.
 
     `sigma` is the first standard deviation of a gene, in the gene's own unit; of a gene whose
-    range is narrower than 1 it is that fraction of the range. 1/6 is Sakana AI's choice.
+    range is narrower than 1, or that has more than two levels, it is that fraction of the range.
+    1/6 is Sakana AI's choice.
+
+    `covariance`: `full` learns how all genes depend on one another, `separable` only their scales,
+    and `diagonal_decoding` both, the scales faster. Unless given it is `full` up to 200 genes and
+    `separable` above.
+
+    `restarts` begin anew from a uniform draw when the search has come to a halt: `ipop` with twice
+    the population, `bipop` in turn with a larger one or with a small one and small steps.
+
+    `learning_rate` below 1 shortens every step of the distribution, which averages over more
+    generations where scores are noisy.
     """
 
     kind: Literal["cmaes"]
-    population: int | None = Field(default=None, ge=3, le=1000)
-    sigma: float = Field(default=1 / 6, gt=0, le=10)
+    population: EvolutionPopulation | None = None
+    sigma: Sigma = 1 / 6
+    covariance: Literal["full", "separable", "diagonal_decoding"] | None = None
+    restarts: Literal["none", "ipop", "bipop"] = "none"
+    learning_rate: float = Field(default=1.0, gt=0, le=1)
+
+
+class OptunaCmaesSettings(_Settings):
+    """CMA-ES by the library behind Optuna's, in which every gene's range is the unit of `sigma`.
+
+    With a margin, levels of switches, choices and whole numbers never die out. `lr_adapt` adapts
+    the learning rates to noise and many optima; it takes neither a margin nor `separable`.
+    """
+
+    kind: Literal["optuna_cmaes"]
+    population: EvolutionPopulation | None = None
+    sigma: Sigma = 1 / 6
+    separable: bool = False
+    lr_adapt: bool = False
+
+    @field_validator("lr_adapt")
+    @classmethod
+    def _one_of_two(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("separable"):
+            raise ValueError("is for the full covariance: leave it, or separable, out")
+        return value
 
 
 class TpeSettings(_Settings):
-    """Multivariate TPE; the first `startup` trials are uniform draws."""
+    """Multivariate TPE by Optuna; the first `startup` trials are uniform draws."""
 
     kind: Literal["tpe"]
-    batch: int = Field(default=10, ge=1, le=1000)
-    startup: int = Field(default=20, ge=1, le=10_000)
+    batch: Batch = 10
+    startup: Startup = 20
+
+
+class GpSettings(_Settings):
+    """Bayesian optimisation with a Gaussian process by Optuna; the first `startup` trials are
+    uniform draws."""
+
+    kind: Literal["gp"]
+    batch: Batch = 10
+    startup: Startup = 20
+
+
+class Nsga2Settings(_Settings):
+    """NSGA-II by Optuna: a genetic algorithm for two or three objectives."""
+
+    kind: Literal["nsga2"]
+    population: int = Field(default=20, ge=2, le=1000)
+
+
+class Nsga3Settings(_Settings):
+    """NSGA-III by Optuna: a genetic algorithm for three objectives and more."""
+
+    kind: Literal["nsga3"]
+    population: int = Field(default=20, ge=2, le=1000)
+
+
+class QmcSettings(_Settings):
+    """A scrambled Sobol sequence by Optuna: draws that fill the space evenly."""
+
+    kind: Literal["qmc"]
+    batch: Batch = 10
 
 
 class RandomSettings(_Settings):
     """Uniform draws."""
 
     kind: Literal["random"]
-    batch: int = Field(default=10, ge=1, le=1000)
+    batch: Batch = 10
 
 
 SamplerSettings = Annotated[
-    CmaesSettings | TpeSettings | RandomSettings, Field(discriminator="kind")
+    CmaesSettings
+    | OptunaCmaesSettings
+    | TpeSettings
+    | GpSettings
+    | Nsga2Settings
+    | Nsga3Settings
+    | QmcSettings
+    | RandomSettings,
+    Field(discriminator="kind"),
 ]

@@ -113,11 +113,12 @@ class Stage(_Part):
 
     The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
     `warm_start` are trials of another search that the sampler learns from first.
+    Without a sampler it has the one that `search.sampler_choice` names for its genes and budget.
     """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
-    sampler: SamplerSettings
+    sampler: SamplerSettings | None = None
     budget: Budget
     warm_start: WarmStart | None = None
 

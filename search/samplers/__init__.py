@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from search.errors import SamplerError
 from search.gene import Gene
-from search.sampler_spec import (
-    CmaesSettings,
-    RandomSettings,
-    SamplerSettings,
-    TpeSettings,
-)
+from search.sampler_spec import SamplerSettings
 from search.samplers.base import Genome, Outcome, Sampler
 from search.samplers.cmaes import Evolution
 from search.samplers.generations import GenerationSampler, Strategy
+from search.samplers.gp import Gaussian
+from search.samplers.nsga import nsga2, nsga3
+from search.samplers.optuna_cmaes import MarginEvolution
+from search.samplers.qmc import Sobol
 from search.samplers.random import Uniform
-from search.samplers.tpe import Parzen
+from search.samplers.tpe import parzen
 
-__all__ = ["Genome", "Outcome", "Sampler", "make_sampler"]
+__all__ = ["SINGLE", "Genome", "Outcome", "Sampler", "make_sampler"]
 
-SINGLE = ("cmaes",)
+STRATEGIES: Mapping[str, Callable[..., Strategy]] = {
+    "cmaes": Evolution,
+    "optuna_cmaes": MarginEvolution,
+    "tpe": parzen,
+    "gp": Gaussian,
+    "nsga2": nsga2,
+    "nsga3": nsga3,
+    "qmc": Sobol,
+    "random": Uniform,
+}
+"""What makes a strategy, by kind: it takes genes, the seed and the kind's settings by name."""
+
+SINGLE = ("cmaes", "optuna_cmaes")
 """Kinds that take one objective; the others take any number."""
+LEARNING_SEVERAL = ("tpe", "gp", "nsga2", "nsga3")
+"""Kinds whose strategy has to be told the number of objectives."""
 
 
 def make_sampler(
@@ -43,18 +56,17 @@ def make_sampler(
     if objectives > 1 and settings.kind in SINGLE:
         message = f"the sampler {settings.kind!r} takes one objective, not {objectives}"
         raise SamplerError(message)
-    strategy = _strategy(settings, genes, seed)
+    strategy = _strategy(settings, genes, seed, objectives)
     return GenerationSampler(strategy, genes, first_number, objectives=objectives, seeds=seeds)
 
 
-def _strategy(settings: SamplerSettings, genes: Sequence[Gene], seed: int) -> Strategy:
+def _strategy(
+    settings: SamplerSettings, genes: Sequence[Gene], seed: int, objectives: int
+) -> Strategy:
     if not genes:
         # One candidate, and nothing to learn from it.
         return Uniform(genes, seed, batch=1)
-    match settings:
-        case CmaesSettings():
-            return Evolution(genes, seed, population=settings.population, sigma=settings.sigma)
-        case TpeSettings():
-            return Parzen(genes, seed, batch=settings.batch, startup=settings.startup)
-        case RandomSettings():
-            return Uniform(genes, seed, batch=settings.batch)
+    given = settings.model_dump(exclude={"kind"})
+    if settings.kind in LEARNING_SEVERAL:
+        given["objectives"] = objectives
+    return STRATEGIES[settings.kind](genes, seed, **given)

@@ -27,14 +27,14 @@ class Trial:
 
     `values`: one finite number an objective, higher is better; empty if it failed. `shortfall`
     puts trials in classes before their values count: the less the better (see `FAILED`).
-    `violations` are the amounts by which constraints are missed.
+    `constraints` are at most 0 where satisfied; empty if it failed.
     """
 
     number: int
     genome: Genome
     values: tuple[float, ...]
     shortfall: float = 0.0
-    violations: tuple[float, ...] = ()
+    constraints: tuple[float, ...] = ()
 
     @property
     def rank(self) -> float:
@@ -157,15 +157,15 @@ class GenerationSampler(Sampler):
             raise SamplerError(message)
         if outcome.failed or not all(map(math.isfinite, (*outcome.values, *outcome.constraints))):
             return Trial(number, genome, (), FAILED)
-        violations = tuple(max(0.0, missed) for missed in outcome.constraints)
-        return Trial(number, genome, outcome.values, _shortfall(outcome, violations), violations)
+        shortfall = _shortfall(outcome)
+        return Trial(number, genome, outcome.values, shortfall, outcome.constraints)
 
 
-def _shortfall(outcome: Outcome, violations: Sequence[float]) -> float:
-    total = math.fsum(violations)
+def _shortfall(outcome: Outcome) -> float:
     # The arc tangent keeps order and has bounds.
-    if total > 0:
-        return 3 + 2 * math.atan(total) / math.pi
+    missed = math.fsum(max(0.0, constraint) for constraint in outcome.constraints)
+    if missed > 0:
+        return 3 + 2 * math.atan(missed) / math.pi
     if outcome.censored:
         return 1.5 - math.atan(math.fsum(outcome.values) / len(outcome.values)) / math.pi
     return 0.0

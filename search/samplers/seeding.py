@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 
-def generator(seed: int, number: int) -> np.random.Generator:
-    """The generator of trial `number` of a job: independent of every other trial's.
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """The generator of a key of a job, such as a trial's number: independent of every other key's.
 
     A spawn key, and no sum, so that trial 1 of seed 2 is not trial 2 of seed 1.
     """
-    sequence = np.random.SeedSequence(entropy=seed, spawn_key=(number,))
+    sequence = np.random.SeedSequence(entropy=seed, spawn_key=key)
     return np.random.Generator(np.random.PCG64(sequence))
 
 

@@ -37,7 +37,7 @@ def outcome(trial: Trial) -> Outcome:
 
 
 def original_of(trials: Iterable[Trial], trial: Trial) -> Trial | None:
-    """An earlier trial of the same digest whose scores are this one's as well.
+    """Of the trials of one digest, in order, an earlier one whose scores are this one's as well.
 
     One that was stopped, or estimated, has been measured by what its own stage knows.
     """
@@ -45,6 +45,6 @@ def original_of(trials: Iterable[Trial], trial: Trial) -> Trial | None:
         if earlier.number >= trial.number:
             break
         known = earlier.state in ("stopped", "estimated") and earlier.stage == trial.stage
-        if earlier.digest == trial.digest and (earlier.state == "finished" or known):
+        if earlier.state == "finished" or known:
             return earlier
     return None

@@ -26,7 +26,8 @@ from search.gene import Gene
 from search.history import known_genomes, recall, started
 from search.racing import Block
 from search.references import with_models
-from search.replay import replay
+from search.replay import ReplayReport, replay
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Sampler
 from search.spaces import make_space
@@ -97,6 +98,9 @@ class Life:
         self._log = JobLog(job_id, self._trials, self._recorded, self._blocks)
         self._allocation = make_allocation(spec, self._log, database)
         self._criteria = Criteria(spec, self._log)
+        self._by_digest: dict[str, list[Trial]] = {}
+        for trial in self._trials.values():
+            self._by_digest.setdefault(trial.digest, []).append(trial)
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -241,7 +245,7 @@ class Life:
         past = generations_of(self._trials.values(), stage.name)
         _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:
-            log.warning("replay_diverged", job=self._job_id, stage=stage.name, **asdict(report))
+            self._diverged(stage, report)
         yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
         with self._database.snapshot() as session:
             renewed = renewals(session, self._job_id)
@@ -263,19 +267,27 @@ class Life:
         with self._database.transaction() as session:
             jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
 
+    def _diverged(self, stage: Stage, report: ReplayReport) -> None:
+        """Say that the sampler would draw other genomes today; the recorded ones count."""
+        data = {"stage": stage.name, **asdict(report)}
+        log.warning("replay_diverged", job=self._job_id, **data)
+        with self._database.transaction() as session:
+            events.append(session, self._job_id, "replay.diverged", data)
+
     def _sampler(self, stage: Stage, genes: Sequence[Gene]) -> Sampler:
         """The stage's sampler as it was before the first trial."""
         with self._database.transaction() as session:
             stages.begin(session, self._job_id, stage.name, genes)
             known = known_genomes(genes, stages.history_of(session, self._job_id, stage.name))
+        settings = chosen_sampler(stage, genes, self._spec.objective_count)
         sampler = make_sampler(
-            stage.sampler,
-            started(genes, stage.sampler, known),
+            settings,
+            started(genes, settings, known),
             self._spec.seed,
             self._stage_start(stage),
             objectives=self._spec.objective_count,
         )
-        recall(sampler, stage.sampler, known)
+        recall(sampler, settings, known)
         return sampler
 
     def _inherit(
@@ -300,7 +312,9 @@ class Life:
     ) -> list[Trial]:
         with self._database.transaction() as session:
             fresh = trials.add_generation(session, self._job_id, stage.name, generation, proposals)
-        self._trials |= {trial.number: trial for trial in fresh}
+        for trial in fresh:
+            self._trials[trial.number] = trial
+            self._by_digest.setdefault(trial.digest, []).append(trial)
         return fresh
 
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
@@ -308,7 +322,7 @@ class Life:
         fresh = [
             trial
             for trial in members
-            if firsts[trial.digest] is trial and original_of(self._trials.values(), trial) is None
+            if firsts[trial.digest] is trial and self._original(trial) is None
         ]
         yield from self._missing("search", [self._search_need(trial) for trial in fresh])
         # What is left of a digest is a copy now, or its first trial failed.
@@ -322,12 +336,15 @@ class Life:
         need = self._trial_need(trial.number, "search")
         return replace(need, block=self._allocation.next_block(trial))
 
+    def _original(self, trial: Trial) -> Trial | None:
+        return original_of(self._by_digest[trial.digest], trial)
+
     def _copy(self, trial: Trial) -> bool:
         """Whether the trial has ended, as a copy of an earlier one if there is one."""
         subject = Subject.trial(trial.number)
         if (subject, "search") in self._recorded:
             return True
-        original = original_of(self._trials.values(), trial)
+        original = self._original(trial)
         if original is None:
             return False
         source = self._recorded[Subject.trial(original.number), "search"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from search.calibration import calibration_tasks
 from search.errors import FieldError, SamplerError, SpecError
 from search.gene import Gene
 from search.references import references, stand_in, with_models
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.spaces import make_space
 from search.spec import (
@@ -69,7 +70,20 @@ def admit(text: str, settings: Settings) -> Admitted:
     if errors:
         raise Invalid(errors)
     digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
-    return Admitted(spec, digests, genes)
+    return Admitted(_with_samplers(spec, genes), digests, genes)
+
+
+def _with_samplers(spec: SearchSpec, genes: Mapping[str, Sequence[Gene]]) -> SearchSpec:
+    """The spec with every sampler written out, so that a job keeps the one it began with even if
+    its budget, or the rule for defaults, changes."""
+    chosen = [
+        chosen_sampler(stage, genes[stage.name], spec.objective_count) for stage in spec.stages
+    ]
+    stages = [
+        stage.model_copy(update={"sampler": sampler})
+        for stage, sampler in zip(spec.stages, chosen, strict=True)
+    ]
+    return spec.model_copy(update={"stages": tuple(stages)})
 
 
 def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
@@ -144,7 +158,8 @@ def _sampler(spec: SearchSpec, stage: Stage, genes: Sequence[Gene], field: str) 
     if spec.objective_count == 1:
         return []
     try:
-        make_sampler(stage.sampler, genes, spec.seed, objectives=spec.objective_count)
+        settings = chosen_sampler(stage, genes, spec.objective_count)
+        make_sampler(settings, genes, spec.seed, objectives=spec.objective_count)
     except SamplerError as error:
         return [FieldError(field, str(error))]
     return []

@@ -13,6 +13,7 @@ from evaluators.task import SPLITS
 from evaluators.tasks import load_task
 from merging.checkpoint import inspect_checkpoint
 from merging.recipe import Recipe
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.spaces import make_space
 from search.spec import SearchSpec
@@ -67,7 +68,7 @@ def first_genomes(spec: SearchSpec, start: dict[str, list[float]] | None) -> lis
         alias: inspect_checkpoint(REPOSITORY / model.ref) for alias, model in spec.models.items()
     }
     space = make_space(spec, stage, shapes(infos), start)
-    sampler = make_sampler(stage.sampler, space.genes, spec.seed)
+    sampler = make_sampler(chosen_sampler(stage, space.genes), space.genes, spec.seed)
     return [list(genome) for genome in sampler.ask(sampler.batch)]
 
 

@@ -10,6 +10,7 @@ from merging.catalogue import methods
 from merging.recipe import Recipe
 from merging.values import Scalar, parse_setting, resolve
 from search.errors import SpaceError
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.space import ParameterSpace
 from search.spec import ModelShape, ParameterSpaceSpec, SearchSpec
@@ -170,7 +171,7 @@ def test_a_method_without_parameters_has_one_recipe() -> None:
         "merge_method": "average",
         "models": [{"model": "zoo/maths"}, {"model": "zoo/ja"}],
     }
-    sampler = make_sampler(spec.stages[0].sampler, space.genes, seed=1)
+    sampler = make_sampler(chosen_sampler(spec.stages[0], space.genes), space.genes, seed=1)
     assert sampler.ask(1) == [()]
 
 

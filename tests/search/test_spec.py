@@ -88,6 +88,18 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
         "no such field",
     ),
     (
+        "two kinds of learning",
+        spec_data(sampler={"kind": "optuna_cmaes", "separable": True, "lr_adapt": True}),
+        "stages.0.sampler.lr_adapt",
+        "is for the full covariance",
+    ),
+    (
+        "unknown restarts",
+        spec_data(sampler={"kind": "cmaes", "restarts": "always"}),
+        "stages.0.sampler.restarts",
+        "'none', 'ipop' or 'bipop'",
+    ),
+    (
         "sigma NaN",
         spec_data(sampler={"kind": "cmaes", "sigma": float("nan")}),
         "stages.0.sampler.sigma",

@@ -221,3 +221,18 @@ def test_workers_learn_whose_template_a_task_takes(
     context = make_ready(job, settings).context
     there = settings.models_dir.resolve() / "tiny"
     assert context.chat == ({} if folder is None else {"word_problems_ja": there / folder})
+
+
+def test_a_stage_without_a_sampler_is_admitted_with_the_default(
+    spec: Spec, settings: Settings
+) -> None:
+    """Written out, so that the job keeps it when its budget grows."""
+    del spec["stages"][0]["sampler"]
+    few, many = (
+        admit(
+            json.dumps(spec | {"stages": [spec["stages"][0] | {"budget": {"trials": n}}]}), settings
+        )
+        for n in (20, 2000)
+    )
+    kinds = [one.spec.stages[0].sampler for one in (few, many)]
+    assert [one.kind for one in kinds if one is not None] == ["tpe", "cmaes"]

@@ -7,6 +7,7 @@ from pathlib import Path
 from merging.dataflow.path import read_path
 from merging.recipe import Recipe
 from search.baselines import parent_recipe
+from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Outcome
 from search.spaces import make_space
@@ -61,7 +62,7 @@ def test_a_search_over_paths_and_its_export(tmp_path: Path) -> None:
     initial = space.decode([gene.initial for gene in space.genes])
     assert _scores(evaluator, initial) == parent
 
-    sampler = make_sampler(stage.sampler, space.genes, spec.seed, 0)
+    sampler = make_sampler(chosen_sampler(stage, space.genes), space.genes, spec.seed, 0)
     seen: list[tuple[float, Recipe]] = []
     assert stage.budget.trials is not None
     for first in range(0, stage.budget.trials, sampler.batch):
