@@ -166,7 +166,7 @@ def _bounded(hops: Sequence[_Hop]) -> Iterator[_Hop]:
 def _genes(space: DataFlowSpaceSpec, slots: Sequence[Slot], first: str) -> Iterator[Gene]:
     for slot in slots:
         on = slot.alias == first and slot.repetition == 0
-        yield Gene(f"use[{slot.name}]", -1.0, 1.0, ON if on else OFF)
+        yield Gene(f"use[{slot.name}]", -1.0, 1.0, ON if on else OFF, edges=(0.0,))
     if space.scales:
         low, high, initial = space.scale.low, space.scale.high, space.scale.initial
         starts = initial if isinstance(initial, tuple) else (initial,) * (len(slots) + 1)

@@ -30,6 +30,16 @@ class Searched:
         number = self.parameter.kind == "number" and not self.choices
         return self.parameter.varies and number
 
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """Where the gene's meaning changes, if it stands for a choice or a whole number."""
+        if self.choices:
+            return tuple(float(place) for place in range(1, len(self.choices)))
+        if self.parameter.kind != "whole":
+            return ()
+        halves = (whole + 0.5 for whole in range(round(self.low), round(self.high)))
+        return tuple(half for half in halves if self.low < half < self.high)
+
     def value(self, gene: float) -> Value:
         """What a gene's number stands for."""
         if self.choices:

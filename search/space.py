@@ -145,7 +145,14 @@ class _Block:
             message = f"{len(starts)} numbers for {len(self.names)} gene groups"
             raise SpaceError(f"{self.label}: {message}")
         return [
-            Gene(f"{self.label}{name}", self.searched.low, self.searched.high, start)
+            Gene(
+                f"{self.label}{name}",
+                self.searched.low,
+                self.searched.high,
+                start,
+                self.searched.edges,
+                ordered=not self.searched.choices,
+            )
             for name, start in zip(self.names, starts, strict=True)
         ]
 

@@ -6,7 +6,7 @@ facts about the models themselves is checked by `check_spec`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import yaml
 from pydantic import (
@@ -33,6 +33,7 @@ from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError, SpecError
 from search.model_shape import ModelShape
 from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
+from search.sampler_spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 from search.spec_checks import check_spec, contradictions, schema_errors
 from search.yaml_text import load_plain_yaml
 
@@ -102,38 +103,6 @@ class Select(_Part):
     """How many finalists are scored again on the select split, where the winner is fixed."""
 
     top_k: int = Field(default=10, ge=1, le=100)
-
-
-class CmaesSettings(_Part):
-    """CMA-ES. `population` is 4 + floor(3 ln n) for n genes unless given.
-
-    `sigma` is the first standard deviation of a gene, in the gene's own unit; of a gene whose
-    range is narrower than 1 it is that fraction of the range. 1/6 is Sakana AI's choice.
-    """
-
-    kind: Literal["cmaes"]
-    population: int | None = Field(default=None, ge=3, le=1000)
-    sigma: float = Field(default=1 / 6, gt=0, le=10)
-
-
-class TpeSettings(_Part):
-    """Multivariate TPE; the first `startup` trials are uniform draws."""
-
-    kind: Literal["tpe"]
-    batch: int = Field(default=10, ge=1, le=1000)
-    startup: int = Field(default=20, ge=1, le=10_000)
-
-
-class RandomSettings(_Part):
-    """Uniform draws."""
-
-    kind: Literal["random"]
-    batch: int = Field(default=10, ge=1, le=1000)
-
-
-SamplerSettings = Annotated[
-    CmaesSettings | TpeSettings | RandomSettings, Field(discriminator="kind")
-]
 
 
 class Budget(_Part):

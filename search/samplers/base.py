@@ -36,16 +36,20 @@ class Sampler(ABC):
       not be `batch`: the last generation of a budget is often smaller.
     - Outcomes of a generation are told in any order; they are learnt in the order of numbers.
     - Genomes lie within the genes' bounds.
-    - A failed trial is the worst of all, and so is one whose value is NaN or infinite.
-    - A censored trial ranks below every one scored whole and above every failed one, whatever its
-      estimate; among themselves they rank by estimate.
+    - The first trials are the genomes that were given as seeds, in their order; the sampler's own
+      draws follow, in the same generation where there is room. It learns from seeds as from draws.
+    - A failed trial is the worst of all, and so is one with a value that is NaN or infinite.
+    - A trial that misses a constraint ranks above the failed ones and below all others, whatever
+      its values; among themselves they rank by the sum of what they miss.
+    - A censored trial ranks below every one scored whole that meets its constraints, whatever its
+      estimate; among themselves they rank by estimate, the mean of several objectives.
     - The genome told outranks the genome proposed: a sampler learns from what was evaluated.
     - State is a pure function of (genes, settings, seed, first number, ordered history). So a
       sampler is restored by telling it the trial log (`search.replay`), never by unpickling.
     - Random numbers come from generators of the sampler's own (`search.samplers.seeding`); the
       process-wide ones of `random` and `numpy.random` are neither read nor moved.
 
-    A sampler takes one objective unless its own docstring says otherwise.
+    How many objectives a sampler takes, `search.samplers.make_sampler` says.
     """
 
     @property

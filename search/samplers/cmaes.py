@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from search.gene import Gene
-from search.samplers.generations import GenerationSampler, Trial
+from search.samplers.generations import Trial
 from search.samplers.seeding import generator
 
 with warnings.catch_warnings():
@@ -18,15 +18,8 @@ with warnings.catch_warnings():
     import cma
 
 
-def cmaes_sampler(
-    genes: Sequence[Gene],
-    seed: int,
-    *,
-    population: int | None,
-    sigma: float,
-    first_number: int = 0,
-) -> GenerationSampler:
-    """CMA-ES from the genes' initial values.
+class Evolution:
+    """CMA-ES from the genes' initial values, updated by every full population of trials.
 
     `population` is 4 + floor(3 ln n) for n genes unless given. `sigma` is the first standard
     deviation in a gene's own unit: weights and densities are numbers of order one, where a step
@@ -35,23 +28,20 @@ def cmaes_sampler(
     pile up at the bounds.
 
     A draw out of bounds is moved to the bound, and learnt from where it was evaluated: an optimum
-    at a bound, such as a density of 1, is then within reach exactly.
-    """
-    size = population or 4 + math.floor(3 * math.log(len(genes)))
-    return GenerationSampler(_Evolution(genes, seed, size, sigma), genes, size, first_number)
-
-
-class _Evolution:
-    """pycma's distribution, updated by every full population of trials.
+    at a bound, such as a density of 1, is then within reach exactly. A genome that was given may
+    lie where the distribution would hardly ever draw; pycma then shortens the step to it (Hansen,
+    "Injecting external solutions into CMA-ES", arXiv 1110.4181).
 
     pycma works on genes divided by their unit (1, or the range if that is narrower). It sees
     ranks in place of values: CMA-ES uses no more, a failed trial is then simply the last, and
     equal values have one order on every processor, that of their numbers.
     """
 
-    def __init__(self, genes: Sequence[Gene], seed: int, population: int, sigma: float) -> None:
+    def __init__(
+        self, genes: Sequence[Gene], seed: int, *, population: int | None, sigma: float
+    ) -> None:
         self._seed = seed
-        self._population = population
+        self.batch = population or 4 + math.floor(3 * math.log(len(genes)))
         self._low = np.array([gene.low for gene in genes])
         self._high = np.array([gene.high for gene in genes])
         self._unit = np.minimum(1.0, self._high - self._low)
@@ -61,7 +51,7 @@ class _Evolution:
         # With a seed, pycma would reseed numpy's global generator. Mirrored draws (its choice for
         # small populations) are matched to draws by their exact value, which bounds may change.
         options = {
-            "popsize": population,
+            "popsize": self.batch,
             "seed": math.nan,
             "randn": self._draw,
             "CMA_mirrors": 0,
@@ -79,20 +69,20 @@ class _Evolution:
         # A smaller generation waits until there is a population's worth of trials: pycma's
         # constants belong to one size.
         self._waiting += trials
-        while len(self._waiting) >= self._population:
-            full = self._waiting[: self._population]
-            del self._waiting[: self._population]
+        while len(self._waiting) >= self.batch:
+            full = self._waiting[: self.batch]
+            del self._waiting[: self.batch]
             self._update(full)
 
     def _update(self, trials: Sequence[Trial]) -> None:
-        if len({trial.value for trial in trials}) == 1:
+        if len({trial.rank for trial in trials}) == 1:
             # On a plateau, or where all failed, ranks mean nothing: draw again from where we are.
             return
-        ranked = sorted(trials, key=lambda trial: (-trial.value, trial.number))
+        ranked = sorted(trials, key=lambda trial: (-trial.rank, trial.number))
         solutions = [np.array(trial.genome) / self._unit for trial in ranked]
         # pycma wants a draw before every update; its numbers are used nowhere.
-        self._strategy.ask(self._population)
-        self._strategy.tell(solutions, list(range(len(ranked))), check_points=False)
+        self._strategy.ask(self.batch)
+        self._strategy.tell(solutions, list(range(len(ranked))), check_points=True)
 
     def _draw(self, *shape: int) -> np.ndarray:
         return self._normal.standard_normal(shape)

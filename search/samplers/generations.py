@@ -1,7 +1,6 @@
-"""The bookkeeping that all samplers share: numbers, open generations, failed trials.
+"""The bookkeeping that all samplers share: numbers, open generations, given genomes, failed trials.
 
-What differs between samplers is a `Strategy` of two functions, neither of which sees an outcome
-out of order.
+What differs between samplers is a `Strategy`, which sees no outcome out of order.
 """
 
 from __future__ import annotations
@@ -15,50 +14,86 @@ from search.errors import SamplerError
 from search.gene import Gene, Genome
 from search.samplers.base import Outcome, Sampler
 
-CENSORED = -1e300
-"""Values of censored trials lie between this and twice this, in the order of their estimates: below
-all that a search measures, and above a failed trial's. Samplers here learn from ranks alone."""
+FAILED = 5.0
+"""The shortfall of a failed trial. That of an infeasible one is from 3 to 4, of a censored one from
+1 to 2, and of one that was scored whole and meets its constraints 0."""
+SHORT = -1e300
+"""Ranks of trials with a shortfall are multiples of this: below all that a search measures."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial to learn from. `value` is higher for better, and -inf for a failed trial.
+    """A trial to learn from.
 
-    That of a censored trial is no estimate but a number that ranks it; see `CENSORED`.
+    `values`: one finite number an objective, higher is better; empty if it failed. `shortfall`
+    puts trials in classes before their values count: the less the better (see `FAILED`).
+    `violations` are the amounts by which constraints are missed.
     """
 
     number: int
     genome: Genome
-    value: float
+    values: tuple[float, ...]
+    shortfall: float = 0.0
+    violations: tuple[float, ...] = ()
+
+    @property
+    def rank(self) -> float:
+        """A number that orders trials with one objective as the contract says, higher is better.
+
+        It is the value itself where nothing falls short, and -inf for a failed trial.
+        """
+        if self.shortfall == FAILED:
+            return -math.inf
+        return SHORT * self.shortfall if self.shortfall else self.values[0]
 
 
 class Strategy(Protocol):
     """How a sampler proposes and learns."""
+
+    @property
+    def batch(self) -> int:
+        """Trials of a full generation, as of now."""
+        ...
 
     def propose(self, first: int, n: int) -> Sequence[Sequence[float]]:
         """Genomes of trials first, ..., first + n - 1; they are clipped into bounds."""
         ...
 
     def learn(self, trials: Sequence[Trial]) -> None:
-        """Take in a finished generation, in the order of numbers."""
+        """Take in a finished generation, in the order of numbers.
+
+        Not all of it need have been proposed: genomes may be given, or come from a log.
+        """
         ...
 
 
 class GenerationSampler(Sampler):
-    """A sampler with one objective that follows a strategy."""
+    """A sampler that follows a strategy, after the genomes in `seeds`.
+
+    Raises SamplerError for a seed of the wrong length or out of bounds.
+    """
 
     def __init__(
-        self, strategy: Strategy, genes: Sequence[Gene], batch: int, first_number: int
+        self,
+        strategy: Strategy,
+        genes: Sequence[Gene],
+        first_number: int = 0,
+        *,
+        objectives: int = 1,
+        seeds: Sequence[Genome] = (),
     ) -> None:
         self._strategy = strategy
         self._genes = tuple(genes)
-        self._batch = batch
+        self._objectives = objectives
+        self._seeds = [tuple(seed) for seed in seeds]
+        for place, seed in enumerate(self._seeds):
+            self._check(f"seed {place}", seed)
         self._next = first_number
         self._open: dict[int, Trial | None] = {}
 
     @property
     def batch(self) -> int:
-        return self._batch
+        return self._strategy.batch
 
     @property
     def next_number(self) -> int:
@@ -73,43 +108,52 @@ class GenerationSampler(Sampler):
             raise SamplerError(f"a generation has at least one trial, not {n}")
         if self._open:
             raise SamplerError(f"trials {list(self.pending)} are not told yet")
-        proposed = self._strategy.propose(self._next, n)
+        given, self._seeds = self._seeds[:n], self._seeds[n:]
+        drawn = n - len(given)
+        proposed = self._strategy.propose(self._next + len(given), drawn) if drawn else []
         self._open = dict.fromkeys(range(self._next, self._next + n))
         self._next += n
-        return [
+        clipped = [
             tuple(gene.clip(float(x)) for gene, x in zip(self._genes, genome, strict=True))
             for genome in proposed
         ]
+        return given + clipped
 
     def tell(self, number: int, genome: Genome, outcome: Outcome) -> None:
         if number not in self._open:
             raise SamplerError(f"trial {number} is not of the open generation")
         if self._open[number] is not None:
             raise SamplerError(f"trial {number} is told already")
-        self._check(number, genome)
-        self._open[number] = Trial(number, tuple(genome), _value(number, outcome))
+        self._check(f"trial {number}", genome)
+        self._open[number] = self._trial(number, tuple(genome), outcome)
         told = [trial for trial in self._open.values() if trial is not None]
         if len(told) == len(self._open):
             self._open = {}
             self._strategy.learn(told)
 
-    def _check(self, number: int, genome: Genome) -> None:
+    def _check(self, what: str, genome: Genome) -> None:
         if len(genome) != len(self._genes):
-            message = f"trial {number} has {len(genome)} genes, the space {len(self._genes)}"
-            raise SamplerError(message)
+            raise SamplerError(f"{what} has {len(genome)} genes, the space {len(self._genes)}")
         for gene, value in zip(self._genes, genome, strict=True):
             if not gene.low <= value <= gene.high:
-                raise SamplerError(f"trial {number}: {gene.name} is {value}, out of bounds")
+                raise SamplerError(f"{what}: {gene.name} is {value}, out of bounds")
+
+    def _trial(self, number: int, genome: Genome, outcome: Outcome) -> Trial:
+        if not outcome.failed and len(outcome.values) != self._objectives:
+            taken = "one" if self._objectives == 1 else str(self._objectives)
+            message = f"trial {number} has {len(outcome.values)} values; this sampler takes {taken}"
+            raise SamplerError(message)
+        if outcome.failed or not all(map(math.isfinite, (*outcome.values, *outcome.constraints))):
+            return Trial(number, genome, (), FAILED)
+        violations = tuple(max(0.0, missed) for missed in outcome.constraints)
+        return Trial(number, genome, outcome.values, _shortfall(outcome, violations), violations)
 
 
-def _value(number: int, outcome: Outcome) -> float:
-    if outcome.failed:
-        return -math.inf
-    if len(outcome.values) != 1:
-        message = f"trial {number} has {len(outcome.values)} values; this sampler takes one"
-        raise SamplerError(message)
-    value = outcome.values[0]
-    if not math.isfinite(value):
-        return -math.inf
+def _shortfall(outcome: Outcome, violations: Sequence[float]) -> float:
+    total = math.fsum(violations)
     # The arc tangent keeps order and has bounds.
-    return CENSORED * (1.5 - math.atan(value) / math.pi) if outcome.censored else value
+    if total > 0:
+        return 3 + 2 * math.atan(total) / math.pi
+    if outcome.censored:
+        return 1.5 - math.atan(math.fsum(outcome.values) / len(outcome.values)) / math.pi
+    return 0.0

@@ -9,7 +9,7 @@ import optuna
 from optuna.distributions import BaseDistribution, FloatDistribution
 
 from search.gene import Gene
-from search.samplers.generations import GenerationSampler, Trial
+from search.samplers.generations import Trial
 from search.samplers.random import uniform_genome
 from search.samplers.seeding import small_seed
 
@@ -17,21 +17,16 @@ from search.samplers.seeding import small_seed
 logging.getLogger("optuna.storages._in_memory").setLevel(logging.WARNING)
 
 
-def tpe_sampler(
-    genes: Sequence[Gene], seed: int, *, batch: int, startup: int, first_number: int = 0
-) -> GenerationSampler:
+class Parzen:
     """Multivariate TPE over finished generations, after `startup` uniform trials.
 
     The trials of a generation are drawn from one model by generators of their own, which keeps
-    them apart.
+    them apart. It is an Optuna study that holds finished trials only, and a fresh Optuna sampler a
+    trial.
     """
-    return GenerationSampler(_Parzen(genes, seed, startup), genes, batch, first_number)
 
-
-class _Parzen:
-    """An Optuna study that holds finished trials only, and a fresh Optuna sampler a trial."""
-
-    def __init__(self, genes: Sequence[Gene], seed: int, startup: int) -> None:
+    def __init__(self, genes: Sequence[Gene], seed: int, *, batch: int, startup: int) -> None:
+        self.batch = batch
         self._genes = genes
         self._seed = seed
         self._startup = startup
@@ -58,7 +53,7 @@ class _Parzen:
                     distributions=self._space,
                     # -inf for a failed trial: Optuna leaves out what it calls failed, and would
                     # go on proposing more of the same.
-                    value=trial.value,
+                    value=trial.rank,
                 )
             )
         self._finished += len(trials)

@@ -11,8 +11,8 @@ import numpy as np
 
 from search.gene import Gene, Genome
 from search.replay import LoggedTrial, replay
+from search.sampler_spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 from search.samplers import Outcome, Sampler, make_sampler
-from search.spec import CmaesSettings, RandomSettings, SamplerSettings, TpeSettings
 
 SETTINGS: dict[str, SamplerSettings] = {
     "cmaes": CmaesSettings(kind="cmaes", population=8, sigma=0.25),
@@ -38,8 +38,8 @@ def outcome_of(number: int, genome: Genome) -> Outcome:
     return Outcome((float("nan") if number % 13 == 12 else sphere(genome),), 10)
 
 
-def fresh(name: str, seed: int = 7, first_number: int = 0) -> Sampler:
-    return make_sampler(SETTINGS[name], GENES, seed, first_number)
+def fresh(name: str, seed: int = 7, first_number: int = 0, seeds: Sequence[Genome] = ()) -> Sampler:
+    return make_sampler(SETTINGS[name], GENES, seed, first_number, seeds=seeds)
 
 
 def sizes(sampler: Sampler, trials: int) -> list[int]:

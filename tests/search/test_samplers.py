@@ -31,6 +31,7 @@ from tests.search.problems import (
 )
 
 every_sampler = pytest.mark.parametrize("name", SETTINGS)
+SHARES = (0.1, 0.3, 0.5, 0.6, 0.75, 0.8, 0.9, 1.0, 0.0)
 GOLDEN = Path(__file__).with_name("golden.json")
 
 
@@ -56,6 +57,30 @@ def test_numbers_are_consecutive_from_the_first(name: str) -> None:
 @every_sampler
 def test_another_seed_gives_another_run(name: str) -> None:
     assert fresh(name, seed=1).ask(3) != fresh(name, seed=2).ask(3)
+
+
+@every_sampler
+def test_given_genomes_come_first(name: str) -> None:
+    """The draws that follow are those of their numbers, and a resumed run goes on alike."""
+    seeds = [tuple(gene.low + share * (gene.high - gene.low) for gene in GENES) for share in SHARES]
+    log = run(fresh(name, first_number=3, seeds=seeds), 60)
+    genomes = [trial.genome for generation in log for trial in generation]
+    assert genomes[: len(seeds)] == seeds
+    assert not set(genomes[len(seeds) :]) & set(seeds)
+    for generations in (1, 2, 3):
+        sampler, report = replay(fresh(name, first_number=3, seeds=seeds), log[:generations])
+        assert report.diverged == 0
+        after = log[generations]
+        assert sampler.ask(len(after)) == [trial.genome for trial in after]
+
+
+@every_sampler
+def test_a_given_genome_that_is_none_is_refused(name: str) -> None:
+    inside = tuple(gene.initial for gene in GENES)
+    with pytest.raises(SamplerError, match="seed 1 has 9 genes"):
+        fresh(name, seeds=[inside, inside[:9]])
+    with pytest.raises(SamplerError, match=r"seed 0: maths.weight\[layers 0-0\] is 9.0"):
+        fresh(name, seeds=[(9.0, *inside[1:])])
 
 
 @every_sampler
