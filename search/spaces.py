@@ -26,9 +26,9 @@ class Space(Protocol):
         Raises SpaceError for a genome of another length, or with a number that is none.
         """
 
-    def probe(self) -> Recipe:
-        """A recipe in which every model of the space takes part: what is wrong between the models
-        shows in it."""
+    def probes(self) -> list[Recipe]:
+        """Recipes in which every model of the space takes part, by every method: what is wrong
+        between the models shows in one of them."""
 
 
 def make_space(

@@ -183,7 +183,9 @@ class Life:
 
     def _stage(self, stage: Stage) -> Iterator[Step]:
         space = make_space(self._spec, stage, self._shapes)
-        yield from self._prepare(preparations_of(space.probe()))
+        yield from self._prepare(
+            [needed for recipe in space.probes() for needed in preparations_of(recipe)]
+        )
         if isinstance(stage.space, ParameterSpaceSpec):
             recipe = start_recipe(self._spec, stage.space)
             if recipe is not None:

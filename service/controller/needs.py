@@ -51,9 +51,9 @@ def peer_needs(spec: SearchSpec) -> list[Need]:
         for label, recipe in average_recipes(refs).items():
             needs.append(Need(Subject("average", label), "holdout", recipe))
     space = spec.stages[-1].space
-    base = space.base if isinstance(space, ParameterSpaceSpec) else None
+    base = next(iter(space.bases), None) if isinstance(space, ParameterSpaceSpec) else None
     if wanted.grid_step is not None and base is not None:
-        parents = {alias: refs[alias] for alias in space.parents}
+        parents = {alias: refs[alias] for alias in space.parents if alias != base}
         grid = grid_recipes(refs[base], parents, wanted.grid_step)
         needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
     return needs

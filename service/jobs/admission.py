@@ -115,8 +115,8 @@ def _recipes(spec: SearchSpec, checkpoints: dict[str, CheckpointInfo]) -> list[F
     for index, stage in enumerate(spec.stages):
         space = make_space(spec, stage, shapes(checkpoints))
         try:
-            recipe = space.probe()
-            check_recipe(recipe, child_infos(recipe, by_ref))
+            for recipe in space.probes():
+                check_recipe(recipe, child_infos(recipe, by_ref))
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors

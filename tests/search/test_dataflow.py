@@ -128,7 +128,7 @@ def test_every_path_can_be_exported(bounds: tuple[float, float], draw: st.DataOb
 
 
 def test_the_probe_visits_every_model() -> None:
-    hops = path_of(space_of(parents=["maths", "spare", "ja"]).probe()).hops
+    hops = path_of(space_of(parents=["maths", "spare", "ja"]).probes()[0]).hops
     assert [(hop.model, hop.layer) for hop in hops] == [
         ("zoo/maths", 0),
         ("zoo/spare", 0),
@@ -136,7 +136,7 @@ def test_the_probe_visits_every_model() -> None:
         ("zoo/maths", 3),
     ]
     assert [hop.scale for hop in hops] == [1.0, 1.5, 1.5, 1.5]
-    plain = path_of(space_of(scales=False).probe())
+    plain = path_of(space_of(scales=False).probes()[0])
     assert all(hop.scale == 1 for hop in plain.hops)
 
 
