@@ -112,7 +112,7 @@ class DataFlowSpace:
         hops.append((self._first, self._depth - 1, scales[-1]))
         return self._recipe(list(_bounded(hops)))
 
-    def probe(self) -> Recipe:
+    def probes(self) -> list[Recipe]:
         """A path that visits every model, scaled where the space scales."""
         gene = self.genes[-1]
         scale = 1.0
@@ -120,7 +120,7 @@ class DataFlowSpace:
             scale = gene.high if gene.high != 1 else gene.low
         others = [alias for alias in self._refs if alias != self._first]
         last = (self._first, self._depth - 1, scale)
-        return self._recipe([(self._first, 0, 1.0), *((one, 0, scale) for one in others), last])
+        return [self._recipe([(self._first, 0, 1.0), *((one, 0, scale) for one in others), last])]
 
     def _recipe(self, hops: Sequence[_Hop]) -> Recipe:
         return Recipe.parse(

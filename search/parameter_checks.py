@@ -63,9 +63,9 @@ def _check_roles(
     if is_pairwise(found[0]) and space.choose_parents is None and len(space.bases) < 2:
         yield from _check_pair(path, space, found[0])
         return
-    for method in found:
-        if method.base == "required" and not space.bases:
-            yield FieldError(f"{path}.base", f"method {method.name!r} needs a base model")
+    needing = [method for method in found if method.base == "required"]
+    if needing and not space.bases:
+        yield FieldError(f"{path}.base", f"method {needing[0].name!r} needs a base model")
     if space.bases and all(method.base == "none" for method in found):
         named = " and ".join(repr(method.name) for method in found)
         yield FieldError(f"{path}.base", f"method {named} takes no base model")
@@ -90,7 +90,7 @@ def _check_pair(path: str, space: ParameterSpaceSpec, method: Method) -> Iterato
 def _check_counts(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
     name = f"method {method.name!r}"
     bases = set(space.bases) if method.base != "none" else set[str]()
-    counts = {len(set(space.parents) - {base}) for base in bases or {None}}
+    counts = {len(set(space.parents) - {base}) for base in bases} or {len(space.parents)}
     besides = " besides the base" if bases & set(space.parents) else ""
     if min(counts) < method.min_parents:
         message = f"{name} takes {method.min_parents} parents or more{besides}"

@@ -67,39 +67,15 @@ class Searched:
         low, high = to_gene(self.low, self.scale), to_gene(self.high, self.scale)
         return Gene(name, low, high, to_gene(start, self.scale))
 
-    @property
-    def values(self) -> Sequence[Value]:
-        """The values of a gene that is cut into parts; none for a number's."""
-        if self.choices:
-            return self.choices
-        if self.parameter.kind != "whole":
-            return ()
-        return range(math.ceil(self.low), math.floor(self.high) + 1)
-
-    def gene(self, name: str, start: float) -> Gene:
-        """The gene, where it starts at the number `start`."""
-        if self.choices:
-            # In the middle of the range: as near as can be to all of them.
-            return levels_gene(name, len(self.choices), ordered=False)
-        if self.values:
-            return levels_gene(name, len(self.values), self.to_gene(round(start)), ordered=True)
-        low, high = to_gene(self.low, self.scale), to_gene(self.high, self.scale)
-        return Gene(name, low, high, to_gene(start, self.scale))
-
-    @property
-    def edges(self) -> tuple[float, ...]:
-        """Where the gene's meaning changes, if it stands for a choice or a whole number."""
-        if self.choices:
-            return tuple(float(place) for place in range(1, len(self.choices)))
-        if self.parameter.kind != "whole":
-            return ()
-        halves = (whole + 0.5 for whole in range(round(self.low), round(self.high)))
-        return tuple(half for half in halves if self.low < half < self.high)
-
     def value(self, gene: float) -> Value:
         """What a gene's number stands for."""
         if self.values:
             return chosen(self.values, gene)
+        # At its bounds a gene stands for the bounds themselves, to the last digit.
+        if gene <= to_gene(self.low, self.scale):
+            return self.low
+        if gene >= to_gene(self.high, self.scale):
+            return self.high
         return min(max(from_gene(gene, self.scale), self.low), self.high)
 
     def to_gene(self, value: Value) -> float:
@@ -142,7 +118,8 @@ def searched(space: ParameterSpaceSpec, method: Method, num_layers: int) -> list
         if parameter.kind == "whole" and method.form == "procedure":
             high = min(high, float(num_layers))
             initial = initial if isinstance(initial, tuple) else min(initial, high)
-        scale, shared = "linear", False
+        scale: Scale = "linear"
+        shared = False
         if isinstance(setting, GeneRange):
             scale, shared = setting.scale, setting.shared
         found.append(Searched(parameter, wanted.low, high, initial, (), scale, shared))
