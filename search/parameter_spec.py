@@ -16,9 +16,8 @@ from pydantic import (
     field_validator,
 )
 
-from search.transforms import Scale
-
 TensorFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+Scale = Literal["linear", "log", "logit"]
 LayerCount = Annotated[int, Field(ge=1, le=1000)]
 PerGroup = Annotated[tuple[float, ...], Field(min_length=1, max_length=10_000)]
 TaskName = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]

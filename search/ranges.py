@@ -10,8 +10,8 @@ from merging.catalogue import Method, Parameter, get_method
 from merging.errors import RecipeError
 from merging.method import Value
 from search.gene import Gene, choosing, chosen, levels_gene
-from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
-from search.transforms import Scale, from_gene, to_gene
+from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec, Scale
+from search.transforms import Interval
 
 
 @dataclass(frozen=True)
@@ -64,27 +64,23 @@ class Searched:
             return levels_gene(name, len(self.choices), ordered=False)
         if self.values:
             return levels_gene(name, len(self.values), self.to_gene(round(start)), ordered=True)
-        low, high = to_gene(self.low, self.scale), to_gene(self.high, self.scale)
-        return Gene(name, low, high, to_gene(start, self.scale))
+        return self._interval.gene(name, start)
 
     def value(self, gene: float) -> Value:
         """What a gene's number stands for."""
         if self.values:
             return chosen(self.values, gene)
-        # At its bounds a gene stands for the bounds themselves, to the last digit.
-        if gene <= to_gene(self.low, self.scale):
-            return self.low
-        if gene >= to_gene(self.high, self.scale):
-            return self.high
-        return min(max(from_gene(gene, self.scale), self.low), self.high)
+        return self._interval.value(gene)
 
     def to_gene(self, value: Value) -> float:
         """A gene that stands for the value. Raises ValueError for a value out of range."""
         if self.values:
             return choosing(self.values, value)
-        if isinstance(value, str) or not self.low <= value <= self.high:
-            raise ValueError(f"{value} lies outside {self.low:g} to {self.high:g}")
-        return to_gene(float(value), self.scale)
+        return self._interval.to_gene(float(value))
+
+    @property
+    def _interval(self) -> Interval:
+        return Interval(self.low, self.high, self.scale)
 
 
 def find_method(name: str) -> Method | None:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 Space = ParameterSpaceSpec | DataFlowSpaceSpec
 
+POOL_LIMIT = 128
+"""Blocks of a pool that may have a scale for every pair."""
+
 BASELINE_LIMIT = 1000
 """Averages, and grid points, that are scored at most; each grows exponentially with the parents."""
 
@@ -97,6 +100,8 @@ def _check_scale(path: str, space: DataFlowSpaceSpec) -> Iterator[FieldError]:
         yield FieldError(f"{path}.scale.low", message)
     if isinstance(space.scale.initial, tuple):
         yield FieldError(f"{path}.scale.initial", "must be one number: hops have no groups")
+    if space.scale.shared:
+        yield FieldError(f"{path}.scale.shared", "hops have no groups to share a gene")
 
 
 def _check_budget(path: str, stage: Stage, space: ParameterSpaceSpec) -> Iterator[FieldError]:
@@ -131,6 +136,13 @@ def _check_shapes(
         if first in shapes and shapes[first].num_layers < 2:
             message = f"the first parent {first!r} has one layer; a path needs two ends"
             yield FieldError(f"{path}.parents", message)
+        blocks = sum(shapes[alias].num_layers for alias in space.parents if alias in shapes)
+        if space.scales == "pair" and blocks > POOL_LIMIT:
+            message = (
+                f"a matrix over {blocks} blocks would be {blocks**2} genes; "
+                "take 'network', or 'hop'"
+            )
+            yield FieldError(f"{path}.scales", message)
         return
     aliases = dict.fromkeys([*space.parents, *space.bases])
     depths = {alias: shapes[alias].num_layers for alias in aliases if alias in shapes}
