@@ -132,9 +132,11 @@ class DataFlowSpace:
             if wanted and wanted[0] == (block.alias, block.layer):
                 numbers[place] = self._on
                 del wanted[0]
-        found = [] if wanted else self.decode(numbers).slices or []
-        unscaled = all(not source.parameters for part in found for source in part.sources)
-        return tuple(numbers) if found and unscaled else None
+        if wanted:
+            return None
+        parts = self.decode(numbers).slices or ()
+        scaled = any(source.parameters for part in parts for source in part.sources)
+        return None if scaled else tuple(numbers)
 
     def probes(self) -> list[Recipe]:
         """A path that visits every model, scaled where the space scales."""

@@ -6,7 +6,7 @@ facts about the models themselves is checked by `check_spec`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -112,11 +112,16 @@ class Budget(_Part):
 
 
 class Stage(_Part):
-    """One search: a space, a sampler over it, and a budget."""
+    """One search: a space, a sampler over it, and a budget.
+
+    With `seeds: baselines` its first trials are what a person would try by hand, where the space
+    holds it (see `search.seeds`); a quarter of the budget at most.
+    """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings
+    seeds: Literal["baselines", "none"] = "baselines"
     budget: Budget
 
 

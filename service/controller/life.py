@@ -24,6 +24,7 @@ from search.racing import Block
 from search.replay import LoggedTrial, replay
 from search.samplers import make_sampler
 from search.samplers.base import Outcome, Sampler
+from search.seeds import first_trials
 from search.spaces import make_space
 from search.spec import (
     ModelShape,
@@ -193,7 +194,14 @@ class Life:
                 yield from self._prepare([start])
                 space = make_space(self._spec, stage, self._shapes, self._numbers[start])
         first = self._stage_start(stage)
-        sampler = make_sampler(stage.sampler, space.genes, self._spec.seed, first)
+        seeds = [] if stage.seeds == "none" else first_trials(space, stage.budget.trials)
+        sampler = make_sampler(
+            stage.sampler,
+            space.genes,
+            self._spec.seed,
+            first,
+            seeds=[seed.genome for seed in seeds],
+        )
         logged = self._logged_generations(stage)
         _, report = replay(sampler, [[_logged(trial) for trial in members] for members in logged])
         if report.diverged:
@@ -209,7 +217,8 @@ class Life:
                 trials.Proposal(number, genome, space.decode(genome))
                 for number, genome in zip(numbers, sampler.ask(size), strict=True)
             ]
-            yield from self._evaluate(sampler, self._commit(stage, generation, proposals))
+            labels = {} if generation else {first + i: one.label for i, one in enumerate(seeds)}
+            yield from self._evaluate(sampler, self._commit(stage, generation, proposals, labels))
 
     def _prepare(self, needed: list[Preparation]) -> Iterator[Step]:
         if needed:
@@ -218,10 +227,18 @@ class Life:
             yield needed
 
     def _commit(
-        self, stage: Stage, generation: int, proposals: Sequence[trials.Proposal]
+        self,
+        stage: Stage,
+        generation: int,
+        proposals: Sequence[trials.Proposal],
+        seeds: Mapping[int, str],
     ) -> list[Trial]:
         with self._database.transaction() as session:
             fresh = trials.add_generation(session, self._job_id, stage.name, generation, proposals)
+            if seeds:
+                named = [{"trial": number, "label": label} for number, label in seeds.items()]
+                data = {"stage": stage.name, "seeds": named}
+                events.append(session, self._job_id, "stage.seeded", data)
         self._trials |= {trial.number: trial for trial in fresh}
         return fresh
 
