@@ -71,7 +71,7 @@ class DataFlowSpace:
                 f"use[{name}]",
                 -1.0,
                 1.0,
-                space.on if block.parent == repetition == 0 else space.off,
+                space.initial_on if block.parent == repetition == 0 else space.initial_off,
                 edges=(0.0,),
             )
             for name, (block, repetition) in zip(names, places, strict=True)
@@ -87,8 +87,8 @@ class DataFlowSpace:
             _scales=scales,
             _probe=1.0 if space.scales == "none" else _other_than_1(space.scale),
             _refs=refs,
-            _on=space.on,
-            _off=space.off,
+            _on=space.initial_on,
+            _off=space.initial_off,
         )
 
     @property

@@ -21,8 +21,8 @@ class DataFlowSpaceSpec(BaseModel):
 
     The pool of blocks, those of the first parent and then of the others, is laid out `repeats`
     times; a path visits the slots that are switched on, in order, between the first parent's first
-    and last block. `on` and `off` are where the switches start, of the first parent's slots in the
-    first repetition and of all others; a slot is on above 0.
+    and last block. `initial_on` and `initial_off` are where the switches start, of the first
+    parent's slots in the first repetition and of all others; a slot is on above 0.
 
     `scales`: a factor on the residual stream as it enters a hop. "hop": one for every slot. "pair":
     one for every pair of blocks, the one before and the one entered (the published matrix W = 1 +
@@ -36,8 +36,8 @@ class DataFlowSpaceSpec(BaseModel):
     kind: Literal["dataflow"]
     parents: tuple[str, ...] = Field(min_length=1, max_length=32)
     repeats: int = Field(default=3, ge=1, le=16)
-    on: float = Field(default=1 / 3, gt=0, le=1)
-    off: float = Field(default=-1 / 6, ge=-1, le=0)
+    initial_on: float = Field(default=1 / 3, gt=0, le=1)
+    initial_off: float = Field(default=-1 / 6, ge=-1, le=0)
     scales: Annotated[ScaleKind, BeforeValidator(_named)] = "hop"
     scale: GeneRange = GeneRange(low=0.5, high=1.5, initial=1.0)
     max_length: int | None = Field(default=None, ge=2, le=1024)

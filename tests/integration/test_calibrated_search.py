@@ -35,6 +35,8 @@ def spec_of(name: str, **space: Any) -> dict[str, Any]:
     )
     changed = spec["stages"][0]["space"] | {"layer_groups": 1, "calibration": {"items": 4}} | space
     spec["stages"][0]["space"] = {key: value for key, value in changed.items() if value is not None}
+    # The first genomes are then the sampler's own, which show where it starts.
+    spec["stages"][0]["seeds"] = "none"
     return spec
 
 

@@ -58,7 +58,7 @@ def test_the_genes_of_a_small_space() -> None:
 
 
 def test_published_defaults() -> None:
-    space = space_of(repeats=3, scales="pair", off=0)
+    space = space_of(repeats=3, scales="pair", initial_off=0)
     # 192 slots in the paper's 64 blocks; the two that are always visited have no switch.
     assert space.dimension == 3 * 7 - 2 + 7 * 7
     on = [gene.name for gene in space.genes if gene.initial == 1 / 3]
@@ -71,7 +71,7 @@ def test_published_defaults() -> None:
 @pytest.mark.parametrize("scales", KINDS)
 @pytest.mark.parametrize("off", [-1 / 6, 0])
 def test_the_initial_genome_is_the_first_parent(repeats: int, scales: str, off: float) -> None:
-    space = space_of(repeats=repeats, scales=scales, off=off)
+    space = space_of(repeats=repeats, scales=scales, initial_off=off)
     recipe = space.decode([gene.initial for gene in space.genes])
     assert recipe.model_dump(mode="json", exclude_defaults=True) == {
         "merge_method": "passthrough",
@@ -254,8 +254,8 @@ def test_nonsense_is_refused() -> None:
             "no groups",
         ),
         ({"scales": "many"}, "scales", "'none', 'hop', 'pair' or 'network'"),
-        ({"on": 0}, "on", "greater than 0"),
-        ({"off": 0.1}, "off", "less than or equal to 0"),
+        ({"initial_on": 0}, "initial_on", "greater than 0"),
+        ({"initial_off": 0.1}, "initial_off", "less than or equal to 0"),
         ({"method": "linear"}, "method", "no such field"),
     ],
 )
