@@ -12,7 +12,8 @@ from torch import Tensor
 from merging.engine import MergeEngine
 from merging.recipe import Recipe
 from search.baselines import average_recipes, grid_recipes, parent_recipe
-from search.seeds import baseline_seeds, layer_swap_widths
+from search.by_hand import layer_swap_widths
+from search.seeds import baseline_seeds
 from search.space import ParameterSpace
 from search.spaces import make_space
 from search.spec import ModelShape
