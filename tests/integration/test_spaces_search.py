@@ -19,7 +19,7 @@ from service.database import Database
 from service.events import repository as events
 from tests.running import RunningService, wait_for_end
 from tests.trial_log import trial_log
-from tests.zoo_spec import write_spec, zoo_spec
+from tests.zoo_spec import write_few, write_spec, zoo_spec
 
 PARAMETER: dict[str, Any] = {"kind": "parameter", "base": "base", "parents": ["maths", "ja"]}
 SPACES: dict[str, dict[str, Any]] = {
@@ -50,7 +50,8 @@ def stage(name: str, space: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("spaces") / "data") as running:
+    folder = tmp_path_factory.mktemp("spaces")
+    with RunningService(folder / "data", tasks=write_few(folder / "tasks")) as running:
         yield running
 
 
@@ -63,7 +64,8 @@ def client(service: RunningService) -> Iterator[Client]:
 def test_every_kind_of_space_is_searched_from_its_seeds(
     service: RunningService, client: Client, tmp_path: Path
 ) -> None:
-    data = zoo_spec(name="spaces", items=8, baselines={"averages": False, "grid_step": None})
+    alone = {"averages": False, "grid_step": None}
+    data = zoo_spec(name="spaces", items=8, tasks=[{"task": "jsonl:few"}], baselines=alone)
     data["stages"] = [stage(name, space) for name, space in SPACES.items()]
     job = wait_for_end(client, client.submit(write_spec(tmp_path, data)).id)
     assert job.state == "finished", job.reason
