@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merging.checkpoint import CheckpointInfo, inspect_checkpoint
@@ -58,6 +58,7 @@ def choices(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
+@settings(deadline=None, max_examples=60)
 @given(choices(), st.data())
 def test_every_genome_is_a_valid_recipe(asked: dict[str, Any], data: st.DataObject) -> None:
     space = space_of(asked)
@@ -74,6 +75,7 @@ def test_every_genome_is_a_valid_recipe(asked: dict[str, Any], data: st.DataObje
     assert fewest <= len(listed) <= len(there)
 
 
+@settings(deadline=None, max_examples=60)
 @given(choices(), st.data())
 def test_what_a_genome_decides_has_a_genome(asked: dict[str, Any], data: st.DataObject) -> None:
     space = space_of(asked)
@@ -91,6 +93,7 @@ def test_what_a_genome_decides_has_a_genome(asked: dict[str, Any], data: st.Data
         assert space.decode(encoded).digest() == space.decode(genome).digest()
 
 
+@settings(deadline=None, max_examples=60)
 @given(choices(), st.data())
 def test_inactive_genes_change_no_digest(asked: dict[str, Any], data: st.DataObject) -> None:
     space = space_of(asked)

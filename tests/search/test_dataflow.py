@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from merging.dataflow.path import LARGEST, SMALLEST, Hop, Path, read_path
@@ -103,6 +103,7 @@ def test_a_path_that_is_too_long_loses_its_weakest_slots() -> None:
     ]
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     repeats=st.integers(1, 3),
     scales=st.sampled_from(KINDS),
@@ -124,6 +125,7 @@ def test_every_genome_is_a_path(
     assert scales != "none" or not scaled
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     bounds=st.sampled_from([(0.2, 5.0), (-5.0, -0.2), (0.5, 1.5)]),
     kind=st.sampled_from(KINDS[1:]),
@@ -192,6 +194,7 @@ def test_scales_may_multiply() -> None:
     assert path_of(space.decode(genome)).hops[-1].scale == pytest.approx(1.5)
 
 
+@settings(deadline=None, max_examples=60)
 @given(repeats=st.integers(1, 3), scales=st.sampled_from(KINDS), draw=st.data())
 def test_a_path_through_slots_has_a_genome(repeats: int, scales: str, draw: st.DataObject) -> None:
     space = space_of(repeats=repeats, scales=scales, max_length=30)
