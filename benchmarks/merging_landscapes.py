@@ -13,9 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.dataflow import OFF, ON
+from search.dataflow_spec import DataFlowSpaceSpec
 from search.gene import Gene, Genome
 from search.samplers.seeding import generator
+
+# Where the switches of a data-flow space start.
+ON, OFF = (DataFlowSpaceSpec.model_fields[name].default for name in ("initial_on", "initial_off"))
 
 ITEMS = 200
 

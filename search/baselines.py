@@ -39,7 +39,7 @@ def grid_space(spec: SearchSpec) -> ParameterSpaceSpec | None:
     the spec's own models alone, as a person would by hand; None if there is none."""
     for stage in reversed(spec.stages):
         space = stage.space
-        if isinstance(space, ParameterSpaceSpec) and space.base and not references(space):
+        if isinstance(space, ParameterSpaceSpec) and space.bases and not references(space):
             return space
     return None
 

@@ -42,13 +42,13 @@ def calibration_tasks(space: ParameterSpaceSpec) -> dict[str, str]:
 
 def start_recipe(spec: SearchSpec, space: ParameterSpaceSpec) -> Recipe | None:
     """The recipe whose statistics a space starts from; None where it starts from numbers."""
-    if space.start is None or space.base is None:
+    if space.start is None or len(space.bases) != 1:
         return None
     return Recipe.parse(
         {
             "merge_method": space.start,
             "models": [{"model": spec.models[alias].ref} for alias in space.parents],
-            "base_model": spec.models[space.base].ref,
+            "base_model": spec.models[space.bases[0]].ref,
             "calibration": calibration(spec, space).model_dump(),
         }
     )

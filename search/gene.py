@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from search.errors import SpaceError
+
+Value = TypeVar("Value")
 Genome = tuple[float, ...]
 """One number a gene, in the order of the space's genes and within their bounds."""
 
@@ -40,3 +46,35 @@ class Gene:
         """The number in the middle of a level."""
         ends = (self.low, *self.edges, self.high)
         return (ends[level] + ends[level + 1]) / 2
+
+
+def within_bounds(genes: Sequence[Gene], genome: Sequence[float]) -> list[float]:
+    """The genome, clipped into the genes' bounds.
+
+    Raises SpaceError for a genome of another length, or with a number that is none.
+    """
+    if len(genome) != len(genes):
+        raise SpaceError(f"the genome has {len(genome)} genes, the space {len(genes)}")
+    if any(math.isnan(value) for value in genome):
+        raise SpaceError("the genome holds NaN")
+    return [gene.clip(float(value)) for gene, value in zip(genes, genome, strict=True)]
+
+
+def levels_gene(name: str, count: int, initial: float = 0.5, *, ordered: bool) -> Gene:
+    """A gene from 0 to 1 that is cut into `count` equal levels."""
+    return Gene(name, 0.0, 1.0, initial, _edges(count), ordered=ordered)
+
+
+def chosen(values: Sequence[Value], gene: float) -> Value:
+    """Which of the values a gene of as many levels stands for."""
+    return values[bisect_right(_edges(len(values)), gene)]
+
+
+def choosing(values: Sequence[Value], value: Value) -> float:
+    """A gene that stands for the value: the middle of its level. Raises ValueError where the value
+    is not among them."""
+    return (values.index(value) + 0.5) / len(values)
+
+
+def _edges(count: int) -> tuple[float, ...]:
+    return tuple(place / count for place in range(1, count))

@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Discriminator,
     Field,
+    Strict,
     StringConstraints,
     Tag,
     ValidationInfo,
@@ -16,6 +17,8 @@ from pydantic import (
 )
 
 TensorFilter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.]{1,100}$")]
+Scale = Literal["linear", "log", "logit"]
+LayerCount = Annotated[int, Field(ge=1, le=1000)]
 PerGroup = Annotated[tuple[float, ...], Field(min_length=1, max_length=10_000)]
 TaskName = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -25,8 +28,15 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-def _scalar_or_list(value: object) -> str:
-    return "<list>" if isinstance(value, list | tuple) else "<number>"
+def _one_or_several(value: object) -> str:
+    return "<several>" if isinstance(value, list | tuple) else "<one>"
+
+
+OneOrSeveral = Annotated[
+    Annotated[str, Tag("<one>")]
+    | Annotated[tuple[str, ...], Field(min_length=1, max_length=32), Tag("<several>")],
+    Discriminator(_one_or_several),
+]
 
 
 def _form(value: object) -> str:
@@ -43,15 +53,22 @@ class GeneRange(_Part):
     """Bounds of a kind of gene, and where the search starts: `low <= initial <= high`.
 
     `initial` is one number, or one number per gene group: the layer groups from the bottom up, in
-    each the module groups in their order and then the rest, then the embeddings.
+    each the module groups in their order and then the rest, then the embeddings, then the tensor
+    groups.
+
+    `scale` says in what a sampler takes its steps: the number itself, its logarithm (`low` above 0)
+    or its log-odds (bounds between 0 and 1, both exclusive). With `shared`, all gene groups have
+    one gene.
     """
 
     low: float
     high: float
     initial: Annotated[
-        Annotated[float, Tag("<number>")] | Annotated[PerGroup, Tag("<list>")],
-        Discriminator(_scalar_or_list),
+        Annotated[float, Tag("<one>")] | Annotated[PerGroup, Tag("<several>")],
+        Discriminator(_one_or_several),
     ]
+    scale: Scale = "linear"
+    shared: Annotated[bool, Strict()] = False
 
     @field_validator("initial")
     @classmethod
@@ -72,6 +89,16 @@ class GeneRange(_Part):
         low = info.data.get("low")
         if low is not None and not low < value:
             raise ValueError(f"must be greater than low, which is {low:g}")
+        return value
+
+    @field_validator("scale")
+    @classmethod
+    def _defined(cls, value: Scale, info: ValidationInfo) -> Scale:
+        low, high = info.data.get("low"), info.data.get("high")
+        if value != "linear" and low is not None and low <= 0:
+            raise ValueError(f"{value!r} needs a range above 0, and low is {low:g}")
+        if value == "logit" and high is not None and high >= 1:
+            raise ValueError(f"{value!r} needs a range below 1, and high is {high:g}")
         return value
 
 
@@ -102,16 +129,30 @@ ParameterSetting = Annotated[
 ]
 
 
+class ParentChoice(_Part):
+    """The search chooses which parents take part: `at_least` so many, and no fewer than the method
+    needs."""
+
+    at_least: int = Field(default=1, ge=1, le=32)
+
+
 class ParameterSpaceSpec(_Part):
     """Merge in parameter space: a method's parameters by parent, layer group and module group.
 
+    `method`: one, or several that the search chooses from. `base`: a model, or several to choose
+    from, which may be parents too: as the base, a model is no parent. `choose_parents` lets the
+    search leave parents out.
+
     `parameters`: for each one a range or choices to search, or a value that holds for every
     candidate. What is left out is searched over the method's own range, where it has one, and
-    otherwise stays at its default.
+    otherwise stays at its default. Methods share the genes of parameters of one name, whose range
+    is then that of the first method which searches it.
 
-    Layer groups cut the blocks into runs of near-equal length. With `module_groups`, every layer
-    group has genes for each of them (a filter is a part of tensor names) and for the rest.
-    `embeddings` gives all tensors outside the blocks a gene of their own.
+    Layer groups cut the blocks into so many runs of near-equal length, or into runs of the lengths
+    given, from the bottom up. With `module_groups`, every layer group has genes for each of them (a
+    filter is a part of tensor names) and for the rest. `embeddings` gives all tensors outside the
+    blocks a gene of their own. Each of `tensor_groups` is a filter whose tensors, wherever they
+    are, have one gene and are in no other group; the first that matches counts.
 
     `calibration` is for methods that look at texts. With `start: adamerging`, the weights of task
     vectors start at the mean coefficients that AdaMerging finds for each gene group on those texts,
@@ -119,18 +160,35 @@ class ParameterSpaceSpec(_Part):
     """
 
     kind: Literal["parameter"]
-    method: str
-    base: str | None = None
+    method: OneOrSeveral
+    base: OneOrSeveral | None = None
     parents: tuple[str, ...] = Field(min_length=1, max_length=32)
-    layer_groups: int = Field(default=1, ge=1, le=1000)
+    choose_parents: ParentChoice | None = None
+    layer_groups: Annotated[
+        Annotated[LayerCount, Tag("<one>")]
+        | Annotated[tuple[LayerCount, ...], Field(min_length=1, max_length=1000), Tag("<several>")],
+        Discriminator(_one_or_several),
+    ] = 1
     module_groups: tuple[TensorFilter, ...] = Field(default=(), max_length=16)
+    tensor_groups: tuple[TensorFilter, ...] = Field(default=(), max_length=16)
     embeddings: bool = True
     parameters: dict[str, ParameterSetting] = {}
     calibration: CalibrationSpec | None = None
     start: Literal["adamerging"] | None = None
 
     @property
+    def methods(self) -> tuple[str, ...]:
+        """The methods that the search chooses from, often one."""
+        return (self.method,) if isinstance(self.method, str) else self.method
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """The models that may be the base; none where the spec names none."""
+        return (self.base,) if isinstance(self.base, str) else self.base or ()
+
+    @property
     def groups(self) -> int:
         """Gene groups of one parameter that may vary between tensors."""
-        per_layer_group = len(self.module_groups) + 1 if self.module_groups else 1
-        return self.layer_groups * per_layer_group + int(self.embeddings)
+        layers = self.layer_groups if isinstance(self.layer_groups, int) else len(self.layer_groups)
+        modules = len(self.module_groups) + 1 if self.module_groups else 1
+        return layers * modules + int(self.embeddings) + len(self.tensor_groups)

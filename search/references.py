@@ -43,8 +43,8 @@ def stage_reference(alias: str) -> StageReference | None:
 
 def references(space: Space) -> dict[str, StageReference]:
     """The references among a space's models, by alias."""
-    base = space.base if isinstance(space, ParameterSpaceSpec) else None
-    aliases = [*space.parents, *([] if base is None else [base])]
+    bases = space.bases if isinstance(space, ParameterSpaceSpec) else ()
+    aliases = [*space.parents, *bases]
     found = {alias: stage_reference(alias) for alias in aliases}
     return {alias: reference for alias, reference in found.items() if reference is not None}
 
@@ -63,8 +63,8 @@ def stand_in(spec: SearchSpec, alias: str) -> str:
     if reference is None:
         return alias
     stage = next(one for one in spec.stages if one.name == reference.stage)
-    base = stage.space.base if isinstance(stage.space, ParameterSpaceSpec) else None
-    return stand_in(spec, base or stage.space.parents[0])
+    bases = stage.space.bases if isinstance(stage.space, ParameterSpaceSpec) else ()
+    return stand_in(spec, [*bases, *stage.space.parents][0])
 
 
 def check_reference(

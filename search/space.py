@@ -2,40 +2,53 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from merging.catalogue import Method, get_method
-from merging.recipe import Recipe
-from search.calibration import STARTED, Coefficients, calibration, group_means
+from merging.method import Method, Value
+from merging.recipe import Calibration, Recipe
+from search.blocks import Block, Values, make_blocks
+from search.calibration import Coefficients, calibration
 from search.errors import SpaceError
-from search.gene import Gene, Genome
+from search.gene import Gene, Genome, within_bounds
 from search.groups import Grouping
 from search.parameter_spec import ParameterSpaceSpec
-from search.ranges import Searched, fixed, is_pairwise, searched
+from search.ranges import fixed
+from search.roles import Cast, Roles
 from search.spec import ModelShape, SearchSpec
 
-__all__ = ["Gene", "Genome", "ParameterSpace"]
+__all__ = ["Gene", "Genome", "ParameterSpace", "Point"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """What a genome decides: who takes part, and the values that are searched.
+
+    `values` by parent (None for the whole merge) and parameter.
+    """
+
+    cast: Cast
+    values: Mapping[tuple[str | None, str], Values]
 
 
 @dataclass(frozen=True)
 class ParameterSpace:
-    """A method's parameters by parent and gene group.
+    """The parameters of a method, or of several, by parent and gene group.
 
     `genes` come parent by parent, each parent's parameters in the order of the method, then those
-    of the whole merge; the groups of one parameter in the order of `Grouping`. Recipes name models
-    by their `ref`, not by the spec's alias, so that they run elsewhere.
+    of the whole merge; the groups of one parameter in the order of `Grouping`. The genes that
+    choose method, base and parents come last. A parameter that the method does not have, or of a
+    parent that takes no part, is left out of the recipe, so that its gene changes no digest.
+    Recipes name models by their `ref`, not by the spec's alias, so that they run elsewhere.
     """
 
     genes: tuple[Gene, ...]
-    _blocks: tuple[_Block, ...]
-    _grouping: Grouping
-    _parents: tuple[str, ...]
-    _base: str | None
-    _method: str
-    _fixed: Mapping[str, object]
-    _calibration: Mapping[str, object] | None
+    roles: Roles
+    grouping: Grouping
+    _blocks: tuple[Block, ...]
+    _refs: Mapping[str, str]
+    _fixed: Mapping[str, Mapping[str, Value]]
+    _calibration: Calibration
 
     @classmethod
     def from_spec(
@@ -50,23 +63,22 @@ class ParameterSpace:
         `start` are the coefficients that the weights start from, one a parent. Raises SpaceError
         where `check_spec` finds a mistake.
         """
-        method = get_method(space.method)
-        base, parents = roles(space, method)
+        roles = Roles.of(space)
         grouping = _grouping(space, shapes)
-        blocks = tuple(_blocks(space, method, parents, grouping))
+        blocks = tuple(make_blocks(space, roles, grouping))
         if start is not None:
-            blocks = tuple(block.started(start, grouping) for block in blocks)
+            places = {alias: place for place, alias in enumerate(roles.parents)}
+            blocks = tuple(
+                block.started(start, grouping, places.get(block.parent or "")) for block in blocks
+            )
         return cls(
-            genes=tuple(gene for block in blocks for gene in block.genes()),
+            genes=(*(gene for block in blocks for gene in block.genes()), *roles.genes()),
+            roles=roles,
+            grouping=grouping,
             _blocks=blocks,
-            _grouping=grouping,
-            _parents=tuple(spec.models[alias].ref for alias in parents),
-            _base=None if base is None else spec.models[base].ref,
-            _method=method.name,
-            _fixed=fixed(space, method, spec.seed),
-            _calibration=(
-                None if method.statistic is None else calibration(spec, space).model_dump()
-            ),
+            _refs={alias: spec.models[alias].ref for alias in (*roles.bases, *roles.parents)},
+            _fixed={one.name: fixed(space, one, spec.seed) for one in roles.methods},
+            _calibration=calibration(spec, space),
         )
 
     @property
@@ -77,129 +89,133 @@ class ParameterSpace:
     def decode(self, genome: Sequence[float]) -> Recipe:
         """The recipe of a genome (one number a gene, clipped into bounds), in mergekit's words.
 
-        Numbers keep every digit, so that the recipe's digest stands for the genome.
+        Numbers keep every digit, so that the recipe's digest stands for what the genome decides.
         Raises SpaceError for a genome of another length, or with a number that is none.
         """
-        if len(genome) != self.dimension:
-            raise SpaceError(f"the genome has {len(genome)} genes, the space {self.dimension}")
-        if any(math.isnan(value) for value in genome):
-            raise SpaceError("the genome holds NaN")
-        numbers = [gene.clip(float(value)) for gene, value in zip(self.genes, genome, strict=True)]
-        shared = dict(self._fixed)
-        per_parent: list[dict[str, object]] = [{} for _ in self._parents]
+        return self._recipe(self.point(genome))
+
+    def point(self, genome: Sequence[float]) -> Point:
+        """What a genome decides. Raises SpaceError as `decode` does."""
+        numbers = within_bounds(self.genes, genome)
+        spans = list(self._spans())
+        cast = self.roles.read(numbers[spans[-1][1].stop if spans else 0 :])
+        return Point(
+            cast,
+            {
+                (block.parent, block.name): block.read(numbers[span], cast.method)
+                for block, span in spans
+                if _is_active(block, cast)
+            },
+        )
+
+    def encode(self, point: Point) -> Genome | None:
+        """A genome that stands for the point; None where none does.
+
+        Parameters that the point leaves out stay where their genes start. One that is not searched
+        must have the value that all candidates have.
+        """
+        try:
+            return self._encode(point)
+        except ValueError:
+            return None
+
+    def probes(self) -> list[Recipe]:
+        """Recipes in which every method meets every model of the space, its genes at their
+        start."""
+        starts = [gene.initial for gene in self.genes]
+        return [
+            self._recipe(
+                Point(
+                    cast,
+                    {
+                        (block.parent, block.name): block.read(starts[span], cast.method)
+                        for block, span in self._spans()
+                        if _is_active(block, cast)
+                    },
+                )
+            )
+            for cast in self.roles.probes()
+        ]
+
+    def _encode(self, point: Point) -> Genome:
+        cast, left = point.cast, dict(point.values)
+        numbers = [gene.initial for gene in self.genes]
+        end = 0
+        for block, span in self._spans():
+            end = span.stop
+            values = left.pop((block.parent, block.name), None) if _is_active(block, cast) else None
+            if values is not None:
+                numbers[span] = block.write(values)
+        for (_, name), values in left.items():
+            if set(values) != {self._settled(cast.method, name)}:
+                raise ValueError(f"{name} is not searched")
+        numbers[end:] = self.roles.write(cast)
+        return tuple(numbers)
+
+    def _settled(self, method: Method, name: str) -> Value | None:
+        """The value of a parameter that the space does not search."""
+        parameter = method.parameter(name)
+        return self._fixed[method.name].get(name, parameter.default if parameter else None)
+
+    def _spans(self) -> Iterator[tuple[Block, slice]]:
         start = 0
         for block in self._blocks:
-            end = start + len(block.names)
-            target = shared if block.parent is None else per_parent[block.parent]
-            target[block.searched.parameter.name] = self._setting(block, numbers[start:end])
-            start = end
+            yield block, slice(start, start + len(block.names))
+            start += len(block.names)
+
+    def _recipe(self, point: Point) -> Recipe:
+        cast = point.cast
+        shared: dict[str, object] = dict(self._fixed[cast.method.name])
+        per_parent: dict[str, dict[str, object]] = {alias: {} for alias in cast.listed}
+        for block in self._blocks:
+            values = point.values.get((block.parent, block.name))
+            if values is not None and _is_active(block, cast):
+                target = shared if block.parent is None else per_parent[block.parent]
+                grouped = block.searched.grouped
+                target[block.name] = self.grouping.setting(values) if grouped else values[0]
         return Recipe.parse(
             {
-                "merge_method": self._method,
+                "merge_method": cast.method.name,
                 "models": [
-                    {"model": ref, "parameters": parameters}
-                    for ref, parameters in zip(self._parents, per_parent, strict=True)
+                    {"model": self._refs[alias], "parameters": parameters}
+                    for alias, parameters in per_parent.items()
                 ],
-                "base_model": self._base,
+                "base_model": None if cast.base is None else self._refs[cast.base],
                 "parameters": shared,
-                "calibration": self._calibration,
+                "calibration": self._calibration_of(cast),
             }
         )
 
-    def probe(self) -> Recipe:
-        """The recipe at the initial genome."""
-        return self.decode([gene.initial for gene in self.genes])
-
-    def _setting(self, block: _Block, numbers: Sequence[float]) -> object:
-        if block.searched.grouped:
-            return self._grouping.setting(numbers)
-        return block.searched.value(numbers[0])
-
-
-def roles(space: ParameterSpaceSpec, method: Method) -> tuple[str | None, tuple[str, ...]]:
-    """The aliases of the base and of the models that a recipe lists.
-
-    A method between two models lists both, the base first; its spec may name the base among the
-    parents or apart.
-    """
-    if not is_pairwise(method):
-        return space.base, space.parents
-    if space.base is None or space.base in space.parents:
-        return space.parents[0], space.parents
-    return space.base, (space.base, *space.parents)
+    def _calibration_of(self, cast: Cast) -> Mapping[str, object] | None:
+        if cast.method.statistic is None:
+            return None
+        there = {self._refs[alias] for alias in (*cast.parents, cast.base) if alias is not None}
+        given = self._calibration
+        tasks = {ref: task for ref, task in given.models.items() if ref in there}
+        return given.model_copy(update={"models": tasks}).model_dump()
 
 
-@dataclass(frozen=True)
-class _Block:
-    """One parameter of one parent, or of the whole merge: a gene a group, or one gene."""
-
-    searched: Searched
-    parent: int | None
-    label: str
-    names: tuple[str, ...]
-
-    def genes(self) -> list[Gene]:
-        initial = self.searched.initial
-        starts = initial if isinstance(initial, tuple) else (initial,) * len(self.names)
-        if len(starts) != len(self.names):
-            message = f"{len(starts)} numbers for {len(self.names)} gene groups"
-            raise SpaceError(f"{self.label}: {message}")
-        return [
-            Gene(
-                f"{self.label}{name}",
-                self.searched.low,
-                self.searched.high,
-                start,
-                self.searched.edges,
-                ordered=not self.searched.choices,
-            )
-            for name, start in zip(self.names, starts, strict=True)
-        ]
-
-    def started(self, start: Coefficients, grouping: Grouping) -> _Block:
-        """The block with its genes at a parent's coefficients, if it holds the parent's weights."""
-        if self.parent is None or self.searched.parameter.name != STARTED:
-            return self
-        genes = self.genes()
-        means = group_means(start, grouping, self.parent, [gene.initial for gene in genes])
-        clipped = tuple(gene.clip(mean) for gene, mean in zip(genes, means, strict=True))
-        return replace(self, searched=replace(self.searched, initial=clipped))
-
-
-def _blocks(
-    space: ParameterSpaceSpec, method: Method, parents: Sequence[str], grouping: Grouping
-) -> Iterator[_Block]:
-    found = searched(space, method, grouping.layer_ends[-1])
-    groups = tuple(f"[{name}]" for name in grouping.names)
-
-    def block(one: Searched, parent: int | None, owner: str) -> _Block:
-        label = f"{owner}.{one.parameter.name}"
-        return _Block(one, parent, label, groups if one.grouped else ("",))
-
-    for index, alias in enumerate(parents):
-        if not (is_pairwise(method) and index == 0):
-            for one in found:
-                if one.parameter.per_parent:
-                    yield block(one, index, alias)
-    owner = "-".join(parents) if is_pairwise(method) else "merge"
-    for one in found:
-        if not one.parameter.per_parent:
-            yield block(one, None, owner)
+def _is_active(block: Block, cast: Cast) -> bool:
+    takes_part = block.parent is None or block.parent in cast.parents
+    return takes_part and cast.method.name in block.methods
 
 
 def _grouping(space: ParameterSpaceSpec, shapes: Mapping[str, ModelShape]) -> Grouping:
-    aliases = [*space.parents, *([space.base] if space.base is not None else [])]
-    used = [shapes[alias] for alias in aliases]
+    used = [shapes[alias] for alias in (*space.parents, *space.bases)]
     depths = {shape.num_layers for shape in used}
     if len(depths) != 1:
         raise SpaceError(f"the models have {sorted(depths)} layers")
     num_layers = depths.pop()
-    if space.layer_groups > num_layers:
-        raise SpaceError(f"{space.layer_groups} layer groups in {num_layers} layers")
+    groups = space.layer_groups
+    if isinstance(groups, int) and groups > num_layers:
+        raise SpaceError(f"{groups} layer groups in {num_layers} layers")
+    if not isinstance(groups, int) and sum(groups) != num_layers:
+        raise SpaceError(f"layer groups of {sum(groups)} layers in {num_layers} layers")
     return Grouping.of(
         num_layers,
-        space.layer_groups,
+        groups,
         space.module_groups,
+        space.tensor_groups,
         embeddings=space.embeddings,
         # Where only some models are tied, the output embedding may yet be a tensor.
         tied_embeddings=all(shape.tied_embeddings for shape in used),

@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Mapping
 
-from merging.recipe import Recipe
 from search.calibration import Coefficients
 from search.dataflow import DataFlowSpace
 from search.dataflow_spec import DataFlowSpaceSpec
-from search.gene import Gene
 from search.space import ParameterSpace
 from search.spec import ModelShape, SearchSpec, Stage
 
-
-class Space(Protocol):
-    """Genes, and the recipe that a genome stands for."""
-
-    @property
-    def genes(self) -> tuple[Gene, ...]: ...
-
-    def decode(self, genome: Sequence[float]) -> Recipe:
-        """The recipe of a genome, one number a gene, clipped into bounds.
-
-        Raises SpaceError for a genome of another length, or with a number that is none.
-        """
-
-    def probe(self) -> Recipe:
-        """A recipe in which every model of the space takes part: what is wrong between the models
-        shows in it."""
+Space = ParameterSpace | DataFlowSpace
+"""Genes, the recipe that a genome stands for (`decode`), and recipes in which every model and
+method of the space takes part, so that what is wrong between models shows in one (`probes`)."""
 
 
 def make_space(

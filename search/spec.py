@@ -6,7 +6,7 @@ facts about the models themselves is checked by `check_spec`.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import (
@@ -112,13 +112,16 @@ class Stage(_Part):
     """One search: a space, a sampler over it, and a budget.
 
     The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
-    `warm_start` are trials of another search that the sampler learns from first.
     Without a sampler it has the one that `search.sampler_choice` names for its genes and budget.
+    `warm_start` are trials of another search that the sampler learns from first. Otherwise, with
+    `seeds: baselines`, its first trials are what a person would try by hand, where the space holds
+    it (see `search.seeds`); a quarter of the budget at most.
     """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings | None = None
+    seeds: Literal["baselines", "none"] = "baselines"
     budget: Budget
     warm_start: WarmStart | None = None
 

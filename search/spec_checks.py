@@ -9,22 +9,23 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from merging.catalogue import Method, Parameter, get_method, methods
 from merging.multistep import PREFIX
 from search.baselines import grid_space
-from search.calibration import takes_start
 from search.dataflow_spec import DataFlowSpaceSpec
 from search.errors import FieldError
 from search.model_shape import ModelShape
 from search.objectives import check_objectives
-from search.parameter_spec import GeneChoices, GeneRange, ParameterSpaceSpec
-from search.ranges import find_method, is_pairwise, searched
+from search.parameter_checks import has_genes, parameter_errors
+from search.parameter_spec import ParameterSpaceSpec
 from search.references import check_reference
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec, Stage
 
 Space = ParameterSpaceSpec | DataFlowSpaceSpec
+
+POOL_LIMIT = 128
+"""Blocks of a pool that may have a scale for every pair."""
 
 BASELINE_LIMIT = 1000
 """Averages, and grid points, that are scored at most; each grows exponentially with the parents."""
@@ -46,7 +47,7 @@ def contradictions(spec: SearchSpec) -> list[FieldError]:
         path = f"stages.{index}.space"
         found = list(_check_models(path, stage.space, spec, index))
         if isinstance(stage.space, ParameterSpaceSpec):
-            found += _check_method(path, stage.space)
+            found += parameter_errors(path, stage.space)
             if not found:
                 found += _check_budget(f"stages.{index}", stage, stage.space)
         else:
@@ -101,9 +102,9 @@ def _check_models(path: str, space: Space, spec: SearchSpec, index: int) -> Iter
             yield from check_reference(f"{path}.parents", parent, space, earlier)
         if count > 1:
             yield FieldError(f"{path}.parents", f"{parent!r} is listed {count} times")
-    base = space.base if isinstance(space, ParameterSpaceSpec) else None
-    if base is not None and base not in spec.models:
-        yield from check_reference(f"{path}.base", base, space, earlier)
+    for base in space.bases if isinstance(space, ParameterSpaceSpec) else ():
+        if base not in spec.models:
+            yield from check_reference(f"{path}.base", base, space, earlier)
 
 
 def _check_scale(path: str, space: DataFlowSpaceSpec) -> Iterator[FieldError]:
@@ -112,138 +113,13 @@ def _check_scale(path: str, space: DataFlowSpaceSpec) -> Iterator[FieldError]:
         yield FieldError(f"{path}.scale.low", message)
     if isinstance(space.scale.initial, tuple):
         yield FieldError(f"{path}.scale.initial", "must be one number: hops have no groups")
-
-
-def _check_method(path: str, space: ParameterSpaceSpec) -> Iterator[FieldError]:
-    for one, count in Counter(space.module_groups).items():
-        if count > 1:
-            yield FieldError(f"{path}.module_groups", f"{one!r} is listed {count} times")
-    method = find_method(space.method)
-    if method is None:
-        known = ", ".join(methods())
-        yield FieldError(f"{path}.method", f"unknown method {space.method!r}; there are: {known}")
-        return
-    yield from _check_roles(path, space, method)
-    yield from _check_parameters(path, space, method)
-    yield from _check_calibration(path, space, method)
-
-
-def _check_roles(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
-    name = f"method {method.name!r}"
-    if is_pairwise(method):
-        two = (
-            space.parents if space.base in (None, *space.parents) else (space.base, *space.parents)
-        )
-        if len(two) != 2:
-            message = f"{name} takes exactly two models, not {len(two)}"
-            yield FieldError(f"{path}.parents", message)
-        elif space.base is not None and space.base != two[0]:
-            message = f"{name} starts from its first parent; leave base out, or name that parent"
-            yield FieldError(f"{path}.base", message)
-        return
-    if method.base == "required" and space.base is None:
-        yield FieldError(f"{path}.base", f"{name} needs a base model")
-    if method.base == "none" and space.base is not None:
-        yield FieldError(f"{path}.base", f"{name} takes no base model")
-    if space.base in space.parents:
-        yield FieldError(f"{path}.parents", f"the base {space.base!r} cannot be a parent as well")
-    if len(space.parents) < method.min_parents:
-        yield FieldError(f"{path}.parents", f"{name} takes {method.min_parents} parents or more")
-    if method.max_parents is not None and len(space.parents) > method.max_parents:
-        yield FieldError(f"{path}.parents", f"{name} takes {method.max_parents} parents at most")
-
-
-def _check_parameters(path: str, space: ParameterSpaceSpec, method: Method) -> Iterator[FieldError]:
-    for name, setting in space.parameters.items():
-        field, parameter = f"{path}.parameters.{name}", method.parameter(name)
-        if parameter is None:
-            known = ", ".join(one.name for one in method.parameters) or "none"
-            message = f"method {method.name!r} has no parameter {name!r}; there are: {known}"
-            yield FieldError(field, message)
-        elif method.statistic is not None and name in method.statistic.settings:
-            if isinstance(setting, GeneRange | GeneChoices):
-                yield FieldError(field, "is settled before the search: give one value")
-            else:
-                yield from _check_value(field, parameter, setting)
-        elif isinstance(setting, GeneChoices):
-            yield from _check_choices(field, parameter, setting)
-        elif isinstance(setting, GeneRange):
-            yield from _check_range(field, parameter, setting, space.groups)
-        else:
-            yield from _check_value(field, parameter, setting)
-    for parameter in method.parameters:
-        # What has neither a default nor a range of its own must be given.
-        needed = parameter.default is None and parameter.search is None
-        if needed and parameter.name not in space.parameters:
-            message = f"method {method.name!r} needs it: {parameter.summary}"
-            yield FieldError(f"{path}.parameters.{parameter.name}", message)
-
-
-def _check_calibration(
-    path: str, space: ParameterSpaceSpec, method: Method
-) -> Iterator[FieldError]:
-    if space.start is not None and not takes_start(method):
-        message = f"method {method.name!r} has no weights of task vectors to start"
-        yield FieldError(f"{path}.start", message)
-    if space.calibration is None:
-        return
-    if method.statistic is None and space.start is None:
-        yield FieldError(f"{path}.calibration", f"method {method.name!r} looks at no texts")
-    for alias in space.calibration.parents:
-        if alias not in space.parents:
-            field = f"{path}.calibration.parents.{alias}"
-            yield FieldError(field, f"{alias!r} is not among the parents")
-
-
-def _check_choices(field: str, parameter: Parameter, setting: GeneChoices) -> Iterator[FieldError]:
-    if parameter.kind not in ("switch", "choice"):
-        yield FieldError(field, "is a number: give a range with low, high and initial")
-        return
-    for index, one in enumerate(setting.choices):
-        yield from _check_value(f"{field}.choices.{index}", parameter, one)
-
-
-def _check_range(
-    field: str, parameter: Parameter, setting: GeneRange, groups: int
-) -> Iterator[FieldError]:
-    if parameter.kind not in ("number", "whole"):
-        yield FieldError(field, "is no number that could be searched; give a value, or choices")
-        return
-    if parameter.low is not None and setting.low < parameter.low:
-        yield FieldError(f"{field}.low", f"must be at least {parameter.low:g}")
-    if parameter.high is not None and setting.high > parameter.high:
-        yield FieldError(f"{field}.high", f"must be at most {parameter.high:g}")
-    if isinstance(setting.initial, tuple):
-        wanted = groups if parameter.varies and parameter.kind == "number" else 1
-        if len(setting.initial) != wanted:
-            found = len(setting.initial)
-            message = f"the list has {found} numbers, but there are {wanted} gene groups"
-            yield FieldError(f"{field}.initial", message)
-
-
-def _check_value(
-    field: str, parameter: Parameter, value: bool | float | str
-) -> Iterator[FieldError]:
-    if parameter.kind == "choice":
-        if value not in parameter.choices:
-            yield FieldError(field, f"must be one of {', '.join(parameter.choices)}")
-    elif parameter.kind == "switch":
-        if not isinstance(value, bool):
-            yield FieldError(field, "must be true or false")
-    elif isinstance(value, bool | str):
-        yield FieldError(field, "must be a number, or a range with low, high and initial")
-    elif parameter.kind in ("whole", "seed") and value != int(value):
-        yield FieldError(field, "must be a whole number")
-    elif parameter.low is not None and value < parameter.low:
-        yield FieldError(field, f"must be at least {parameter.low:g}")
-    elif parameter.high is not None and value > parameter.high:
-        yield FieldError(field, f"must be at most {parameter.high:g}")
+    if space.scale.shared:
+        yield FieldError(f"{path}.scale.shared", "hops have no groups to share a gene")
 
 
 def _check_budget(path: str, stage: Stage, space: ParameterSpaceSpec) -> Iterator[FieldError]:
-    method = get_method(space.method)
-    if stage.budget.trials != 1 and not searched(space, method, num_layers=1):
-        message = f"method {method.name!r} has nothing to search here; give it one trial"
+    if stage.budget.trials != 1 and not has_genes(space):
+        message = f"method {space.methods[0]!r} has nothing to search here; give it one trial"
         yield FieldError(f"{path}.budget.trials", message)
 
 
@@ -274,17 +150,30 @@ def _check_shapes(
         if first in shapes and shapes[first].num_layers < 2:
             message = f"the first parent {first!r} has one layer; a path needs two ends"
             yield FieldError(f"{path}.parents", message)
+        blocks = sum(shapes[alias].num_layers for alias in space.parents if alias in shapes)
+        if space.scales == "pair" and blocks > POOL_LIMIT:
+            message = (
+                f"a matrix over {blocks} blocks would be {blocks**2} genes; "
+                "take 'network', or 'hop'"
+            )
+            yield FieldError(f"{path}.scales", message)
         return
-    aliases = [*space.parents, *([space.base] if space.base is not None else [])]
+    aliases = dict.fromkeys([*space.parents, *space.bases])
     depths = {alias: shapes[alias].num_layers for alias in aliases if alias in shapes}
     if len(set(depths.values())) > 1:
         listed = ", ".join(f"{alias} {depth}" for alias, depth in depths.items())
         yield FieldError(
             f"{path}.parents", f"the models differ in their number of layers: {listed}"
         )
-    elif depths and space.layer_groups > (fewest := min(depths.values())):
-        message = f"{space.layer_groups} groups, but the models have {fewest} layers"
-        yield FieldError(f"{path}.layer_groups", message)
+        return
+    groups = space.layer_groups
+    for depth in set(depths.values()):
+        if isinstance(groups, int) and groups > depth:
+            message = f"{groups} groups, but the models have {depth} layers"
+            yield FieldError(f"{path}.layer_groups", message)
+        elif not isinstance(groups, int) and sum(groups) != depth:
+            message = f"add up to {sum(groups)}, but the models have {depth} layers"
+            yield FieldError(f"{path}.layer_groups", message)
 
 
 _UNIONS = ("sampler", "space", "answer", "of")

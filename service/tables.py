@@ -192,13 +192,15 @@ class Event(Base):
 
 
 class StageGenes(Base):
-    """The genes that a stage of a job searches over, written down when it began."""
+    """The genes that a stage of a job searches over and the genomes, each with the label of what it
+    stands for, that its first trials have; written down when it began."""
 
     __tablename__ = "stages"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     stage: Mapped[str] = mapped_column(String(100), primary_key=True)
     genes: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    seeds: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
 
 
 class StageHistory(Base):

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from evaluators.task import SPLITS
+from evaluators.tasks import load_task
 
 
 def zoo_spec(
@@ -48,3 +52,17 @@ def write_spec(folder: Path, spec: dict[str, Any]) -> Path:
     path = folder / f"{spec['name']}.yaml"
     path.write_text(yaml.safe_dump(spec))
     return path
+
+
+def write_few(folder: Path) -> Path:
+    """A new tasks folder with `jsonl:few`: the bundled word problems, but few of them."""
+    task = load_task("word_problems_ja")
+    items = [(split, item) for split in SPLITS for item in task.items(split)[:24]]
+    lines = [
+        json.dumps({"id": item.id, "prompt": item.prompt, "answer": item.reference, "split": split})
+        for split, item in items
+    ]
+    folder.mkdir()
+    (folder / "few.jsonl").write_text("\n".join(lines))
+    (folder / "few.toml").write_text("max_new_tokens = 48")
+    return folder

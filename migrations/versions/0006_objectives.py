@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(length=32), nullable=False),
         sa.Column("stage", sa.String(length=100), nullable=False),
         sa.Column("genes", sa.JSON(), nullable=False),
+        sa.Column("seeds", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["job_id"], ["jobs.id"]),
         sa.PrimaryKeyConstraint("job_id", "stage"),
     )

@@ -22,7 +22,6 @@ from merging.multistep import step_name
 from merging.recipe import Recipe
 from search.budget import Meter
 from search.calibration import Coefficients, start_recipe
-from search.gene import Gene
 from search.history import known_genomes, recall, started
 from search.racing import Block
 from search.references import with_models
@@ -30,7 +29,8 @@ from search.replay import ReplayReport, replay
 from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Sampler
-from search.spaces import make_space
+from search.seeds import first_trials
+from search.spaces import Space, make_space
 from search.spec import (
     ModelShape,
     ParameterSpaceSpec,
@@ -234,14 +234,16 @@ class Life:
     def _stage(self, stage: Stage) -> Iterator[Step]:
         spec, shapes = yield from self._inherit(stage)
         space = make_space(spec, stage, shapes)
-        yield from self._phase("prepare", preparations_of(space.probe()))
+        yield from self._phase(
+            "prepare", [one for recipe in space.probes() for one in preparations_of(recipe)]
+        )
         if isinstance(stage.space, ParameterSpaceSpec):
             recipe = start_recipe(spec, stage.space)
             if recipe is not None:
                 start = Preparation(recipe, None)
                 yield from self._phase("prepare", [start])
                 space = make_space(spec, stage, shapes, self._numbers[start])
-        sampler = self._sampler(stage, space.genes)
+        sampler = self._sampler(stage, space)
         past = generations_of(self._trials.values(), stage.name)
         _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
         if report.diverged:
@@ -274,18 +276,24 @@ class Life:
         with self._database.transaction() as session:
             events.append(session, self._job_id, "replay.diverged", data)
 
-    def _sampler(self, stage: Stage, genes: Sequence[Gene]) -> Sampler:
+    def _sampler(self, stage: Stage, space: Space) -> Sampler:
         """The stage's sampler as it was before the first trial."""
+        genes, first = space.genes, self._stage_start(stage)
+        unseeded = stage.seeds == "none" or stage.warm_start is not None
+        wanted = [] if unseeded else first_trials(space, stage.budget.trials)
         with self._database.transaction() as session:
-            stages.begin(session, self._job_id, stage.name, genes)
+            seeds = stages.begin(
+                session, self._job_id, stage.name, genes, seeds=wanted, first=first
+            )
             known = known_genomes(genes, stages.history_of(session, self._job_id, stage.name))
         settings = chosen_sampler(stage, genes, self._spec.objective_count)
         sampler = make_sampler(
             settings,
             started(genes, settings, known),
             self._spec.seed,
-            self._stage_start(stage),
+            first,
             objectives=self._spec.objective_count,
+            seeds=[seed.genome for seed in seeds],
         )
         recall(sampler, settings, known)
         return sampler

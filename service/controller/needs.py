@@ -65,9 +65,10 @@ def peer_needs(spec: SearchSpec) -> list[Need]:
         for label, recipe in average_recipes(refs).items():
             needs.append(Need(Subject("average", label), "holdout", recipe))
     space = grid_space(spec)
-    if wanted.grid_step is not None and space is not None and space.base is not None:
-        parents = {alias: refs[alias] for alias in space.parents}
-        grid = grid_recipes(refs[space.base], parents, wanted.grid_step)
+    if wanted.grid_step is not None and space is not None:
+        base = space.bases[0]
+        parents = {alias: refs[alias] for alias in space.parents if alias != base}
+        grid = grid_recipes(refs[base], parents, wanted.grid_step)
         needs += [Need(Subject("grid", label), "holdout", grid[label]) for label in grid]
     return needs
 

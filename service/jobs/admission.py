@@ -146,8 +146,8 @@ def _recipes(
         genes[stage.name] = space.genes
         errors += _sampler(spec, stage, space.genes, f"stages.{index}.sampler")
         try:
-            recipe = space.probe()
-            check_recipe(recipe, child_infos(recipe, by_ref))
+            for recipe in space.probes():
+                check_recipe(recipe, child_infos(recipe, by_ref))
         except RecipeError as error:
             errors.append(FieldError(f"stages.{index}.space", str(error)))
     return errors

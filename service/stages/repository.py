@@ -1,4 +1,4 @@
-"""What a stage searches over, as it was when it began."""
+"""What a stage searches over and begins with, as it was when it began."""
 
 from __future__ import annotations
 
@@ -10,15 +10,36 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from search.gene import Gene
+from search.seeds import Seed
 from search.warm_start_spec import KnownTrial
+from service.events import repository as events
 from service.tables import StageGenes, StageHistory
 
 
-def begin(session: Session, job_id: str, stage: str, genes: Sequence[Gene]) -> None:
-    """Write down a stage's genes, once."""
-    if session.get(StageGenes, (job_id, stage)) is None:
-        row = StageGenes(job_id=job_id, stage=stage, genes=[asdict(gene) for gene in genes])
+def begin(
+    session: Session,
+    job_id: str,
+    stage: str,
+    genes: Sequence[Gene],
+    *,
+    seeds: Sequence[Seed],
+    first: int,
+) -> list[Seed]:
+    """Write down a stage's genes and the seeds that its trials from number `first` on are, once;
+    the seeds as they were written, which a larger budget or a later version does not change."""
+    row = session.get(StageGenes, (job_id, stage))
+    if row is None:
+        row = StageGenes(
+            job_id=job_id,
+            stage=stage,
+            genes=[asdict(gene) for gene in genes],
+            seeds=[asdict(seed) for seed in seeds],
+        )
         session.add(row)
+        if seeds:
+            named = [{"trial": first + at, "label": seed.label} for at, seed in enumerate(seeds)]
+            events.append(session, job_id, "stage.seeded", {"stage": stage, "seeds": named})
+    return [Seed(one["label"], tuple(one["genome"])) for one in row.seeds]
 
 
 def remember(session: Session, job_id: str, histories: Mapping[str, list[dict[str, Any]]]) -> None:

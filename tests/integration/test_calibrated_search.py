@@ -9,8 +9,6 @@ from typing import Any
 import pytest
 from safetensors.torch import load_file
 
-from evaluators.task import SPLITS
-from evaluators.tasks import load_task
 from merging.checkpoint import inspect_checkpoint
 from merging.recipe import Recipe
 from search.sampler_choice import chosen_sampler
@@ -21,7 +19,7 @@ from service.client import ApiError
 from service.models import shapes
 from tests.running import REPOSITORY, RunningService, wait_for_end, wait_for_trials
 from tests.trial_log import trial_log
-from tests.zoo_spec import write_spec, zoo_spec
+from tests.zoo_spec import write_few, write_spec, zoo_spec
 
 TRIALS = 12
 
@@ -36,22 +34,15 @@ def spec_of(name: str, **space: Any) -> dict[str, Any]:
     )
     changed = spec["stages"][0]["space"] | {"layer_groups": 1, "calibration": {"items": 4}} | space
     spec["stages"][0]["space"] = {key: value for key, value in changed.items() if value is not None}
+    # The first genomes are then the sampler's own, which show where it starts.
+    spec["stages"][0]["seeds"] = "none"
     return spec
 
 
 def write_tasks(folder: Path) -> Path:
-    """The bundled word problems, but few of them."""
-    task = load_task("word_problems_ja")
-    items = [(split, item) for split in SPLITS for item in task.items(split)[:24]]
-    lines = [
-        json.dumps({"id": item.id, "prompt": item.prompt, "answer": item.reference, "split": split})
-        for split, item in items
-    ]
-    folder.mkdir()
-    (folder / "few.jsonl").write_text("\n".join(lines))
-    (folder / "few.toml").write_text("max_new_tokens = 48")
+    """Few word problems, and a task without any to search on."""
     late = {"id": "q", "prompt": "one ?", "answer": 1, "split": "holdout"}
-    (folder / "late.jsonl").write_text(json.dumps(late))
+    (write_few(folder) / "late.jsonl").write_text(json.dumps(late))
     return folder
 
 

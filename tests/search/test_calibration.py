@@ -43,7 +43,7 @@ def errors_of(**space: Any) -> dict[str, str]:
 
 def test_a_stage_looks_at_the_first_task_unless_told_otherwise() -> None:
     fisher = {"method": "fisher", "base": None}
-    plain = space_of(make_spec(fisher)).probe()
+    plain = space_of(make_spec(fisher)).probes()[0]
     assert plain.calibration is not None
     assert plain.calibration.model_dump() == {
         "task": "word_problems_ja",
@@ -52,13 +52,13 @@ def test_a_stage_looks_at_the_first_task_unless_told_otherwise() -> None:
         "models": {},
     }
     calibration = {"items": 8, "seed": 3, "parents": {"maths": "word_problems_en"}}
-    told = space_of(make_spec({**fisher, "calibration": calibration})).probe()
+    told = space_of(make_spec({**fisher, "calibration": calibration})).probes()[0]
     assert told.calibration is not None
     assert told.calibration.task_of("zoo/maths") == "word_problems_en"
     assert told.calibration.task_of("zoo/ja") == "word_problems_ja"
     assert (told.calibration.items, told.calibration.seed) == (8, 3)
     assert Recipe.from_yaml(told.to_yaml()) == told
-    assert space_of(make_spec()).probe().calibration is None
+    assert space_of(make_spec()).probes()[0].calibration is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_what_is_wrong_is_named(space: dict[str, Any], field: str, words: str) -
 def test_what_is_computed_before_the_search_is_no_gene() -> None:
     space = space_of(make_spec({"method": "adamerging", "parameters": {"steps": 20}}))
     assert [gene.name for gene in space.genes] == ["merge.lambda"]
-    assert space.probe().parameters["steps"] == 20
+    assert space.probes()[0].parameters["steps"] == 20
 
 
 @pytest.mark.parametrize("modules", [[], ["self_attn"], ["mlp", "self_attn"], ["weight"]])
@@ -156,7 +156,7 @@ def test_a_start_is_a_recipe_of_the_same_models() -> None:
         "calibration": calibration,
     }
     # The stage's own recipes look at nothing.
-    assert space_of(spec).probe().calibration is None
+    assert space_of(spec).probes()[0].calibration is None
     plain = make_spec().stages[0].space
     assert isinstance(plain, ParameterSpaceSpec)
     assert start_recipe(make_spec(), plain) is None
