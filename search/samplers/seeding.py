@@ -15,5 +15,9 @@ def generator(seed: int, *key: int) -> np.random.Generator:
 
 
 def small_seed(seed: int, number: int) -> int:
-    """A seed of 32 bits for libraries that make generators of their own."""
-    return int(np.random.SeedSequence(entropy=seed, spawn_key=(number,)).generate_state(1)[0])
+    """A seed of 32 bits for libraries that make generators of their own.
+
+    Numbers below 0 are of what is known before the first trial, and no trial's.
+    """
+    key = (number % 2**32,)
+    return int(np.random.SeedSequence(entropy=seed, spawn_key=key).generate_state(1)[0])

@@ -27,7 +27,7 @@ def test_the_genes_of_choices_have_a_level_an_option() -> None:
     space = ParameterSpace.from_spec(spec, stage, SHAPES)
     stepped = [gene for gene in space.genes if gene.edges]
     assert [gene.name for gene in stepped] == ["merge.normalize"]
-    assert stepped[0].edges == (1.0,)
+    assert stepped[0].edges == (0.5,)
     assert not stepped[0].ordered
     decoded = [
         space.decode(

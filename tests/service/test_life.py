@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.database import Database
+from service.events import repository as events
 from service.settings import Settings
 from tests.service.conftest import Spec
 from tests.service.instant import ITEMS, live
@@ -46,6 +47,10 @@ class Bench:
 
     def log(self, job_id: str) -> list[dict[str, Any]]:
         return trial_log(self.settings.data_dir, job_id)
+
+    def events(self, job_id: str, kind: str) -> list[dict[str, Any]]:
+        with self.database.snapshot() as session:
+            return events.data_of(session, job_id, kind)
 
     def get(self, path: str, **query: Any) -> Any:
         answer = self.api.get(f"/v1/{path}", params=query)
@@ -116,7 +121,7 @@ def test_an_extended_job_goes_on_and_looks_at_its_holdout_again(
     bench: Bench,
     spec: Spec,
 ) -> None:
-    spec["stages"][0]["budget"] = {"trials": 10}
+    spec["stages"][0] |= {"budget": {"trials": 10}, "seeds": "none"}
     short, long = (
         bench.submit(spec),
         bench.submit(spec | {"stages": [spec["stages"][0] | {"budget": {"trials": 18}}]}),
@@ -265,10 +270,25 @@ def test_finalists_and_winner_meet_the_constraints(bench: Bench, spec: Spec) -> 
     assert on["select"]["needed"] == pytest.approx(0.9 * english["accuracy"])
 
 
+def test_more_budget_brings_no_more_seeds(bench: Bench, spec: Spec) -> None:
+    spec["stages"][0]["budget"] = {"trials": 8}
+    job_id = bench.submit(spec)
+    bench.live(job_id)
+    (seeded,) = bench.events(job_id, "stage.seeded")
+    assert [one["trial"] for one in seeded["seeds"]] == [0, 1]
+    log = bench.log(job_id)
+    assert bench.api.post(f"/v1/jobs/{job_id}/extend", json={"trials": 40}).status_code == 202
+    bench.live_in_pieces(job_id, 7)
+    assert bench.log(job_id)[:8] == log
+    assert bench.events(job_id, "stage.seeded") == [seeded]
+    assert not bench.events(job_id, "replay.diverged")
+
+
 def test_if_no_child_meets_the_constraints_the_nearest_wins_with_a_warning(
     bench: Bench, spec: Spec
 ) -> None:
     spec["constraints"] = [{"task": "word_problems_ja", "at_least": 1.0}]
+    spec["stages"][0]["seeds"] = "none"
     job_id = bench.submit(spec)
     bench.live(job_id)
     result = bench.get(f"jobs/{job_id}/result")
