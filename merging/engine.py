@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-# Below this many numbers, compiling a loop takes longer than it can ever save.
-COMPILED_FROM = 1 << 23
+# Below this many numbers, the second that a compiler takes is longer than a search can save.
+COMPILED_FROM = 1 << 18
 
 
 class MergeEngine:
