@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
 from service.controller.loop import Controller
 from service.dashboard import endpoints as dashboard
@@ -23,6 +24,7 @@ from service.results import endpoints as results
 from service.settings import Settings
 from service.stages import endpoints as stages
 from service.trials import endpoints as trials
+from workers.interface import MakeWorkers
 
 
 class Health(BaseModel):
@@ -33,15 +35,16 @@ class Health(BaseModel):
     workers: int
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """The service on one data folder: its schema is brought up to date, its controller started.
+def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> FastAPI:
+    """The service on one database: its schema is brought up to date, its controller started.
 
-    With `workers` 0 there is no controller: jobs are taken in and stay queued.
+    Without workers there is no controller: jobs are taken in and stay queued, until another service
+    on the same database moves them on.
     """
     settings.exports_dir.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url)
     database.migrate()
-    controller = Controller(database, settings) if settings.workers else None
+    controller = Controller(database, settings, make_workers) if make_workers else None
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -50,7 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         if controller is not None:
             controller.stop()
-            controller.join()
+            await run_in_threadpool(controller.join)
         database.close()
 
     app = FastAPI(
@@ -78,8 +81,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/v1/health", tags=["health"])
     def get_health(response: Response) -> Health:
-        """`ok`, or `failed` with status 503 when the controller has died."""
-        alive = controller is None or controller.is_alive()
+        """`ok`, or `failed` with status 503 when the controller has died or lost its database."""
+        alive = controller is None or controller.works
         response.status_code = 200 if alive else 503
         return Health(
             status="ok" if alive else "failed",

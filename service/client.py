@@ -101,17 +101,19 @@ class Client:
         return export
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request. A reading one outlasts a restart of the service."""
+        """One request. A reading one outlasts a restart of the service or of its database."""
         deadline = time.monotonic() + (_PATIENCE_SECONDS if method == "GET" else 0.0)
         while True:
             try:
                 answer = self._http.request(method, path, **options)
-                break
             except httpx.TransportError as error:
                 if time.monotonic() >= deadline:
                     message = f"no service answers at {self.address}: {error}"
                     raise ApiError([message]) from error
-                time.sleep(0.5)
+            else:
+                if answer.status_code != 503 or time.monotonic() >= deadline:
+                    break
+            time.sleep(0.5)
         if answer.is_error:
             raise ApiError(_reasons(answer))
         return answer

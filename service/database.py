@@ -1,19 +1,42 @@
-"""The database connection: SQLite that many threads and processes may write to safely."""
+"""The database connection: SQLite or PostgreSQL, many threads and processes at once, one behaviour.
+
+Writing transactions follow one another, on both: what one reads cannot change under it before it
+commits, and rows that are numbered within it appear in the order of their numbers. SQLite has one
+writer by nature; on PostgreSQL every writer takes the same advisory lock first. Readers see one
+moment and wait for nobody.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from copy import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, Float, create_engine, event
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 import migrations
+
+# The advisory lock that writers on PostgreSQL take; any number that is Cuvee's own.
+_WRITERS = 0x63757665
+_READING = "cuvee_reading"
+# How long one waits for other writers, and PostgreSQL for one that does nothing.
+_PATIENCE_SECONDS = 30
+
+# What is raised when the database does not answer, or breaks off in the middle: what was to be
+# committed may have been, or not.
+DatabaseLost = (OperationalError, InterfaceError)
 
 
 class Database:
@@ -21,13 +44,19 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._engine = _engine(url)
+        reading: dict[str, Any] = {_READING: True}
+        if not self._is_sqlite:
+            reading |= {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._writers = sessionmaker(self._engine, expire_on_commit=False)
-        self._readers = sessionmaker(self._engine.execution_options(reading=True), autoflush=False)
+        self._readers = sessionmaker(self._engine.execution_options(**reading), autoflush=False)
+        self._check: Callable[[Session], None] | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits at the end of the block, and rolls back on any error."""
         with self._writers.begin() as session:
+            if self._check is not None:
+                self._check(session)
             yield session
 
     @contextmanager
@@ -36,26 +65,75 @@ class Database:
         with self._readers() as session:
             yield session
 
+    def guarded(self, check: Callable[[Session], None]) -> Database:
+        """The same database for a writer that may lose its right to write.
+
+        `check` is called within every writing transaction, before anything else; what it raises
+        ends the transaction with nothing written.
+        """
+        guarded = copy(self)
+        guarded._check = check
+        return guarded
+
     def migrate(self) -> None:
         """Bring the schema to the newest revision; waits for another process that does the same."""
         config = Config()
         config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-        # SQLite does not wait for others when it turns to WAL, so they wait here.
-        with FileLock(f"{self._engine.url.database}.migrating"):
-            with closing(self._engine.raw_connection()) as driver:
-                driver.cursor().execute("PRAGMA journal_mode=WAL")
-            with self._engine.begin() as connection:
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with self._alone(), self._engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
 
     def close(self) -> None:
         """Close every pooled connection."""
         self._engine.dispose()
 
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Turn SQLite to WAL, for which it does not wait for others: so they wait here."""
+        path = self._engine.url.database
+        with FileLock(f"{path}.migrating") if self._is_sqlite else nullcontext():
+            if self._is_sqlite:
+                with closing(self._engine.raw_connection()) as driver:
+                    driver.cursor().execute("PRAGMA journal_mode=WAL")
+            yield
+
+
+class database_time(FunctionElement[float]):
+    """Seconds since 1970 by the database's clock, at this very moment."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(database_time, "sqlite")
+def _sqlite_time(_element: Any, _compiler: SQLCompiler, **_options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_time, "postgresql")
+def _postgresql_time(_element: Any, _compiler: SQLCompiler, **_options: Any) -> str:
+    # Not now(), which is when the transaction began: it may have waited for other writers since.
+    return "CAST(EXTRACT(EPOCH FROM clock_timestamp()) AS DOUBLE PRECISION)"
+
 
 def _engine(url: str) -> Engine:
-    engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+    # NaN is no JSON: PostgreSQL refuses it, so it is refused on both.
+    dumps = partial(json.dumps, allow_nan=False)
+    if url.startswith("sqlite"):
+        arguments = {"timeout": _PATIENCE_SECONDS, "check_same_thread": False}
+        engine = create_engine(url, json_serializer=dumps, connect_args=arguments)
+        _begin_sqlite_writers_at_once(engine)
+    else:
+        engine = create_engine(url, json_serializer=dumps, pool_pre_ping=True)
+        _let_postgresql_writers_queue(engine)
+    return engine
 
+
+def _begin_sqlite_writers_at_once(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # The driver's own transaction handling would begin lazily, as a reader: two readers that
@@ -66,7 +144,22 @@ def _engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        reading = connection.get_execution_options().get("reading", False)
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        connection.exec_driver_sql("BEGIN" if _reads(connection) else "BEGIN IMMEDIATE")
 
-    return engine
+
+def _let_postgresql_writers_queue(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: object) -> None:
+        # A process that is stopped within a transaction must not keep the others from writing.
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_PATIENCE_SECONDS}s'")
+        connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
+        connection.commit()
+
+    @event.listens_for(engine, "begin")
+    def on_begin(connection: Connection) -> None:
+        if not _reads(connection):
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS})")
+
+
+def _reads(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get(_READING, False))

@@ -11,13 +11,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from search.errors import FieldError
+
+log = structlog.get_logger(__name__)
 
 
 class ServiceError(Exception):
@@ -92,6 +96,12 @@ def install_handlers(app: FastAPI) -> None:
         ]
         detail = "; ".join(str(field) for field in fields)
         return _answer(422, Invalid.title, detail, fields)
+
+    @app.exception_handler(InterfaceError)
+    @app.exception_handler(OperationalError)
+    def on_lost_database(_request: Request, error: DBAPIError) -> JSONResponse:
+        log.warning("database_lost", reason=str(error.orig))
+        return _answer(503, "Unavailable", "the database does not answer; try again", ())
 
     @app.exception_handler(Exception)
     def on_defect(_request: Request, _error: Exception) -> JSONResponse:

@@ -1,57 +1,60 @@
-"""A running service: its socket, its Ray, its app, until a signal ends it."""
+"""A running service: its socket, its workers, its app, until a signal ends it."""
 
 from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
-import structlog
 import uvicorn
-from filelock import FileLock, Timeout
 
 from service.app import create_app
 from service.errors import Refused
 from service.guard import LOOPBACK
 from service.settings import Settings
+from workers.interface import MakeWorkers
 
-log = structlog.get_logger(__name__)
+
+@contextmanager
+def ray_workers(settings: Settings) -> Iterator[MakeWorkers | None]:
+    """Workers on a Ray of this process's own; None where the settings want no workers."""
+    if not settings.workers:
+        yield None
+        return
+    from workers.cluster import local_cluster
+    from workers.pool import Pool
+
+    with local_cluster(settings.workers):
+        yield partial(Pool, settings.workers)
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(
+    settings: Settings,
+    announce: Callable[[str], None],
+    workers: Callable[[Settings], AbstractContextManager[MakeWorkers | None]] = ray_workers,
+) -> None:
     """Serve until SIGINT or SIGTERM; `announce` gets the address as soon as it is bound.
 
-    The address is also written to `address` in the data folder. Raises Refused for a host beyond
-    loopback and for a data folder that is served already, and OSError when the port is taken.
+    The address is also written to `address` in the data folder; of several services there, it is
+    that of the last to start. Raises Refused for a host beyond loopback, and OSError when the port
+    is taken.
     """
     if settings.host not in LOOPBACK:
         raise Refused(f"host: {settings.host!r} is beyond loopback; Cuvee listens on loopback only")
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(settings.data_dir / "served.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        message = f"data folder: {settings.data_dir} is served by another process"
-        raise Refused(message) from error
-    with lock:
-        _serve(settings, announce)
-
-
-def _serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    from workers.cluster import local_cluster
-
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
         host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
         address = f"http://{host}:{listener.getsockname()[1]}"
-        with local_cluster(settings.workers) if settings.workers else nullcontext():
+        with workers(settings) as make_workers:
             server = uvicorn.Server(
                 uvicorn.Config(
-                    create_app(settings),
+                    create_app(settings, make_workers),
                     log_level="warning",
                     # Open event streams never end by themselves.
                     timeout_graceful_shutdown=1,

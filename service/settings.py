@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL
 
@@ -16,6 +16,11 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(
         default=Path("cuvee-data"), description="Where the database and the exports are kept."
+    )
+    database: str | None = Field(
+        default=None,
+        description="The database's URL: postgresql+psycopg://user@host/name for PostgreSQL. "
+        "Default: SQLite, in the data folder.",
     )
     models_dir: Path = Field(
         default=Path(), description="The folder that a job's model references are relative to."
@@ -36,9 +41,31 @@ class Settings(BaseSettings):
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
     )
 
+    lease_seconds: float = Field(
+        default=10.0,
+        ge=1,
+        le=600,
+        description="How long a job stays with a service that does not answer for it any more; "
+        "then another one on the same database takes it over.",
+    )
+    drain_seconds: float = Field(
+        default=20.0,
+        ge=0,
+        description="How long a service that is told to end waits for what its workers do.",
+    )
+
+    @field_validator("database")
+    @classmethod
+    def _supported(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("postgresql+psycopg://", "sqlite:///")):
+            raise ValueError("a URL begins with postgresql+psycopg:// or sqlite:///")
+        return url
+
     @property
     def database_url(self) -> str:
-        """SQLite, in the data folder."""
+        """The database that is set, or SQLite in the data folder."""
+        if self.database is not None:
+            return self.database
         path = self.data_dir.resolve() / "cuvee.sqlite3"
         return URL.create("sqlite", database=str(path)).render_as_string()
 

@@ -34,6 +34,21 @@ class UtcTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class FreeText(TypeDecorator[str]):
+    """Text of any origin, such as an error's: what a database cannot hold is replaced.
+
+    PostgreSQL refuses the character NUL, and neither database takes half a surrogate pair.
+    """
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None:
+            return None
+        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+
+
 def now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
@@ -53,9 +68,10 @@ class Job(Base):
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16), index=True)
     phase: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(FreeText)
     model_digests: Mapped[dict[str, str]] = mapped_column(JSON)
     winner: Mapped[int | None] = mapped_column(Integer)
+    priority: Mapped[int] = mapped_column(Integer, default=10)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -92,7 +108,7 @@ class Trial(Base):
     objectives: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     constraints: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     shortfall: Mapped[float] = mapped_column(Float, default=0.0)
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(FreeText)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -111,9 +127,9 @@ class Evaluation(Base):
     __tablename__ = "evaluations"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    subject: Mapped[str] = mapped_column(String(200), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
     split: Mapped[str] = mapped_column(String(16), primary_key=True)
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(FreeText)
     worker: Mapped[str] = mapped_column(String(64))
     merge_seconds: Mapped[float] = mapped_column(Float)
     score_seconds: Mapped[float] = mapped_column(Float)
@@ -133,9 +149,9 @@ class Score(Base):
     __tablename__ = "scores"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    subject: Mapped[str] = mapped_column(String(200), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
     split: Mapped[str] = mapped_column(String(16), primary_key=True)
-    task: Mapped[str] = mapped_column(String(200), primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
     n: Mapped[int] = mapped_column(Integer)
     mean: Mapped[float] = mapped_column(Float)
     items: Mapped[bytes] = mapped_column(LargeBinary)
@@ -182,9 +198,8 @@ class Event(Base):
     """What happened, under one global cursor without gaps."""
 
     __tablename__ = "events"
-    __table_args__ = {"sqlite_autoincrement": True}
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     kind: Mapped[str] = mapped_column(String(32))
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -220,7 +235,7 @@ class HoldoutUse(Base):
     __tablename__ = "holdout_uses"
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
-    task: Mapped[str] = mapped_column(String(200), primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
     round: Mapped[int] = mapped_column(Integer, primary_key=True)
     items_digest: Mapped[str] = mapped_column(String(64), index=True)
     winner: Mapped[int] = mapped_column(Integer)
@@ -241,6 +256,18 @@ class Extension(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class EventCursor(Base):
+    """The one row that holds the cursor of the latest event.
+
+    A database's own sequence leaves a gap where a transaction is rolled back.
+    """
+
+    __tablename__ = "event_cursor"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    last: Mapped[int] = mapped_column(Integer)
+
+
 class Export(Base):
     """A checkpoint written, or to be written, to a folder of the service's."""
 
@@ -251,6 +278,31 @@ class Export(Base):
     trial: Mapped[int] = mapped_column(Integer)
     folder: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(16))
-    reason: Mapped[str | None] = mapped_column(Text)
+    reason: Mapped[str | None] = mapped_column(FreeText)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class LeaseRow(Base):
+    """Which process may write about a job or an export, whose id is `subject`.
+
+    `expires` is in seconds since 1970 by the database's clock; 0 where it was given back. `term`
+    grows whenever the lease changes hands.
+    """
+
+    __tablename__ = "leases"
+
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(32), index=True)
+    term: Mapped[int] = mapped_column(Integer)
+    expires: Mapped[float] = mapped_column(Float)
+
+
+class ServiceRow(Base):
+    """A process that moves jobs on, until `expires` unless it reports again."""
+
+    __tablename__ = "services"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    workers: Mapped[int] = mapped_column(Integer)
+    expires: Mapped[float] = mapped_column(Float)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,7 +21,11 @@ _START_SECONDS = 120.0
 
 
 class RunningService:
-    """`cuvee serve` on a data folder; a context manager that leaves no process behind."""
+    """`cuvee serve` on a data folder; a context manager that leaves no process behind.
+
+    `database` is a URL, by default SQLite in the data folder. `module` may be another one that
+    takes the same options, and `options` are more of them.
+    """
 
     def __init__(
         self,
@@ -29,12 +34,17 @@ class RunningService:
         models: Path = REPOSITORY,
         tasks: Path | None = None,
         workers: int = 2,
+        database: str | None = None,
+        module: str = "service.cli",
+        options: Sequence[str] = (),
     ) -> None:
         self.data = data
-        self._command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+        self._command = [sys.executable, "-m", module, "serve", "--port", "0", *options]
         self._command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
         if tasks is not None:
             self._command += ["--tasks", str(tasks)]
+        if database is not None:
+            self._command += ["--database", database]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -54,13 +64,13 @@ class RunningService:
         """What the service printed so far."""
         return (self.data / "test-service.log").read_text()
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
+    def start(self, *options: str) -> None:
+        """Start it, with more options for this once, and wait until it answers."""
         announced = self.data / "address"
         self.data.mkdir(parents=True, exist_ok=True)
         announced.unlink(missing_ok=True)
         with (self.data / "test-service.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+            self._process = subprocess.Popen([*self._command, *options], stdout=log, stderr=log)
         deadline = time.monotonic() + _START_SECONDS
         while not announced.exists():
             assert self._process.poll() is None, self.log
@@ -75,6 +85,21 @@ class RunningService:
         """SIGKILL: no handler runs, nothing is tidied up."""
         self._signal(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP: it stands still wherever it is, until `thaw`."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def wait_until_killed(self, seconds: float = 60.0) -> None:
+        """Return once SIGKILL has ended it."""
+        assert self._process is not None
+        assert self._process.wait(seconds) == -signal.SIGKILL, self.log
+
     def stop(self) -> None:
         """SIGTERM, and wait until it has ended."""
         self._signal(signal.SIGTERM)
@@ -82,6 +107,8 @@ class RunningService:
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.poll() is None:
             os.kill(self._process.pid, number)
+            # One that is frozen takes no other signal than SIGKILL until it goes on.
+            os.kill(self._process.pid, signal.SIGCONT)
             self._process.wait(timeout=60)
 
 

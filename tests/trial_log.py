@@ -11,8 +11,13 @@ from service.trials import repository as trials
 
 
 def trial_log(data: Path, job_id: str) -> list[dict[str, Any]]:
+    """Every trial in order, from the database in a data folder."""
+    return trial_log_in(f"sqlite:///{data / 'cuvee.sqlite3'}", job_id)
+
+
+def trial_log_in(url: str, job_id: str) -> list[dict[str, Any]]:
     """Every trial in order: where it stands, its genome, recipe, fitness and item scores."""
-    database = Database(f"sqlite:///{data / 'cuvee.sqlite3'}")
+    database = Database(url)
     with database.snapshot() as session:
         scores = {
             (entry.subject.label, entry.split): {

@@ -34,6 +34,13 @@ def serve(
     data_dir: Annotated[
         Path | None, typer.Option("--data", help="Folder of the database and the exports.")
     ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            help="URL of a PostgreSQL database, postgresql+psycopg://user@host/name; default: "
+            "SQLite, in the data folder."
+        ),
+    ] = None,
     models_dir: Annotated[
         Path | None, typer.Option("--models", help="Folder that model references are relative to.")
     ] = None,
@@ -53,6 +60,7 @@ def serve(
 
     given: dict[str, Any] = {
         "data_dir": data_dir,
+        "database": database,
         "models_dir": models_dir,
         "tasks_dir": tasks_dir,
         "host": host,

@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import structlog
+
 from merging.recipe import Recipe
 from service.controller.ancestry import folders_of
 from service.controller.context import make_ready, with_built
-from service.database import Database
+from service.controller.holding import Holding, Holdings
+from service.database import Database, DatabaseLost
 from service.exports import repository as exports
 from service.jobs import repository as jobs
+from service.leases import repository as leases
 from service.settings import Settings
 from service.tables import Export
 from service.trials import repository as trials
 from workers.work import Context, Result, Work, WriteCheckpoint
+
+log = structlog.get_logger(__name__)
 
 _TIMEOUT_SECONDS = 3600.0
 _PREFIX = "export:"
@@ -35,24 +41,37 @@ def write_step(
 
 
 class ExportQueue:
-    """Hands out each queued export once.
+    """Hands out each queued export once, of those that no other process holds.
 
-    A service that stops in the middle leaves the row queued, and the next one begins it again:
+    A process that stops in the middle leaves the row queued, and the next one begins it again:
     the folder appears only when it is whole, so a folder that is there is a finished export.
     """
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, holdings: Holdings, settings: Settings) -> None:
         self._database = database
+        self._holdings = holdings
         self._settings = settings
+        self._held: dict[str, Holding] = {}
         self._flying: set[str] = set()
 
-    def next(self) -> Work | None:
-        """The next export to carry out, if there is one; one that cannot be is ended."""
+    def next(self) -> tuple[str, Work] | None:
+        """The next export to carry out, by its id, if there is one; one that cannot be is ended."""
         with self._database.snapshot() as session:
-            fresh = [row for row in exports.queued(session) if row.id not in self._flying]
+            held = leases.held(session)
+            fresh = [
+                row
+                for row in exports.queued(session)
+                if row.id not in self._flying and self._holdings.may_take(held, row.id)
+            ]
         for export in fresh:
+            holding = self._held.get(export.id) or self._holdings.take(export.id)
+            if holding is None:
+                continue
+            self._held[export.id] = holding
             try:
                 work = self._work(export)
+            except DatabaseLost:
+                raise
             except Exception as error:
                 self._end(export.id, f"{type(error).__name__}: {error}")
                 continue
@@ -60,8 +79,18 @@ class ExportQueue:
                 self._end(export.id, None)
                 continue
             self._flying.add(export.id)
-            return work
+            return export.id, work
         return None
+
+    def release(self) -> None:
+        """Leave what is not written yet to other processes."""
+        for holding in self._held.values():
+            self._holdings.release(holding)
+
+    def forget(self) -> None:
+        """Ask the database anew what there is to do."""
+        self._held.clear()
+        self._flying.clear()
 
     def owns(self, result: Result) -> bool:
         """Whether the result is an export's."""
@@ -71,7 +100,7 @@ class ExportQueue:
         """End the export's row, unless what was written is a step on the way."""
         export_id, _, step = result.id.removeprefix(_PREFIX).partition("/")
         self._flying.discard(export_id)
-        if not step or result.reason is not None:
+        if export_id in self._held and (not step or result.reason is not None):
             self._end(export_id, result.reason)
 
     def _work(self, export: Export) -> Work | None:
@@ -98,5 +127,10 @@ class ExportQueue:
         return write_step(_PREFIX + export.id, context, recipe, folder, steps)
 
     def _end(self, export_id: str, reason: str | None) -> None:
-        with self._database.transaction() as session:
-            exports.end(session, export_id, reason)
+        holding = self._held.pop(export_id)
+        try:
+            with holding.database.transaction() as session:
+                exports.end(session, export_id, reason)
+                leases.release(session, holding.lease)
+        except leases.LeaseLost:
+            log.warning("export_taken_over", export=export_id)

@@ -2,205 +2,235 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
 import time
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 
 import structlog
 
-from service.controller.context import make_ready, with_built
-from service.controller.exporting import ExportQueue, write_step
-from service.controller.life import Life
-from service.controller.needs import Build, Preparation, Step, Task
-from service.database import Database
+from service.controller.exporting import ExportQueue
+from service.controller.handing import Hands
+from service.controller.holding import Holding, Holdings
+from service.controller.running import RunningJob
+from service.database import Database, DatabaseLost
 from service.jobs import repository as jobs
+from service.leases import repository as leases
+from service.leases.repository import Held, LeaseLost
 from service.settings import Settings
 from service.tables import Job
-from workers.pool import Pool
-from workers.work import Evaluate, Prepare, Result, Work
+from workers.interface import MakeWorkers
+from workers.work import Result
 
 log = structlog.get_logger(__name__)
 
 _WAIT_SECONDS = 0.1
 _POLL_SECONDS = 0.25
-# A large model's statistics take longer than an evaluation.
-_PREPARE_SECONDS = 3600.0
+# Jobs taken up between two pieces of work: each has its log replayed.
+_AT_ONCE = 8
+# After a database that does not answer is asked again.
+_RETRY_SECONDS = 0.5
 
 
 class Controller(threading.Thread):
-    """One thread that owns the pool and moves every active job on, until `stop` is called."""
+    """One thread that owns the workers and moves jobs on, until `stop` is called.
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    Several processes share a database: each job is moved on by the one that holds its lease.
+    """
+
+    def __init__(self, database: Database, settings: Settings, make_workers: MakeWorkers) -> None:
         super().__init__(name="controller", daemon=True)
         self._database = database
         self._settings = settings
-        self._exports = ExportQueue(database, settings)
-        self._running: dict[str, _RunningJob] = {}
-        self._turn: deque[str] = deque()
+        self._make_workers = make_workers
+        self._holdings = Holdings(database, settings.workers, settings.lease_seconds)
+        self._exports = ExportQueue(database, self._holdings, settings)
+        self._running: dict[str, RunningJob] = {}
         self._stopping = threading.Event()
+        self._polled = -math.inf
+        self._has_database = True
+
+    @property
+    def works(self) -> bool:
+        """Whether jobs are moved on: the thread is alive and its database answers."""
+        return self.is_alive() and self._has_database
 
     def stop(self) -> None:
-        """Ask the thread to end; unfinished evaluations are begun again by the next service."""
+        """Ask the thread to end, once what is with the workers is recorded or time is up."""
         self._stopping.set()
 
     def run(self) -> None:
         """Poll for new and cancelled jobs, hand out work, record results.
 
-        What goes wrong with one job or export ends that one. What goes wrong here, such as a lost
-        database, ends the service: jobs that nobody moves on must not look alive.
+        What goes wrong with one job or export ends that one. While the database does not answer,
+        everything waits for it. What else goes wrong here ends the service: jobs that nobody moves
+        on must not look alive.
         """
         try:
-            self._move_jobs_on()
+            with closing(Hands(self._make_workers())) as self._hands:
+                self._move_jobs_on()
         except Exception:
             log.critical("controller_died", exc_info=True)
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _move_jobs_on(self) -> None:
-        pool = Pool(self._settings.workers)
-        try:
-            polled = float("-inf")
-            while not self._stopping.is_set():
-                if time.monotonic() - polled >= _POLL_SECONDS:
-                    self._poll(pool)
-                    polled = time.monotonic()
-                self._hand_out(pool)
-                for result in pool.wait(_WAIT_SECONDS):
-                    self._take(result)
-        finally:
-            pool.close()
+        self._holdings.start()
+        while not self._stopping.is_set():
+            try:
+                self._move_on()
+                self._has_database = True
+            except DatabaseLost:
+                self._lose_database()
+        self._drain()
 
-    def _poll(self, pool: Pool) -> None:
+    def _move_on(self) -> None:
+        if time.monotonic() - self._polled >= _POLL_SECONDS:
+            self._poll()
+            self._polled = time.monotonic()
+        self._hand_out()
+        self._take(self._hands.wait(_WAIT_SECONDS))
+
+    def _poll(self) -> None:
         with self._database.snapshot() as session:
-            active = jobs.active(session)
-        for job in active:
+            active = {job.id: job for job in jobs.active(session)}
+            held = leases.held(session)
+            workers = leases.all_workers(session)
+        for job_id in [*self._running]:
+            if job_id not in active or not self._holdings.keeps(held, job_id):
+                log.warning("job_taken_over", job=job_id)
+                self._drop(job_id)
+        for owner in self._hands.unclaimed:
+            if not self._holdings.keeps(held, owner):
+                self._hands.withdraw(owner)
+        for job in active.values():
             if job.state == "cancelling":
-                self._cancel(job, pool)
-            elif job.id not in self._running:
-                self._take_up(job)
+                self._cancel(job, held)
+        share = math.ceil(len(active) * self._settings.workers / max(workers, 1))
+        self._give_back(len(self._running) - share)
+        self._take_up(active.values(), held, share - len(self._running))
+        self._hands.share({job_id: active[job_id].priority for job_id in self._running})
 
-    def _take_up(self, job: Job) -> None:
-        try:
-            running = _RunningJob(self._database, job, self._settings)
-        except Exception as error:
-            self._fail(job.id, error)
-            return
-        with self._database.transaction() as session:
+    def _give_back(self, count: int) -> None:
+        """Leave so many jobs, that nothing is on its way for, to processes that have fewer."""
+        idle = [running for running in self._running.values() if not running.flying]
+        for running in idle[: max(count, 0)]:
+            self._drop(running.id)
+            self._holdings.release(running.holding)
+            log.info("job_given_back", job=running.id)
+
+    def _take_up(self, active: Iterable[Job], held: Mapping[str, Held], count: int) -> None:
+        """Take up to so many jobs that nobody holds: first those that work is here for, then the
+        urgent ones."""
+        free = [
+            job
+            for job in active
+            if job.state != "cancelling"
+            and job.id not in self._running
+            and self._holdings.may_take(held, job.id)
+        ]
+        known = self._hands.unclaimed
+        free.sort(key=lambda job: (job.id not in known, -job.priority))
+        for job in free[: min(max(count, 0), _AT_ONCE)]:
+            if (holding := self._holdings.take(job.id)) is not None:
+                self._try(partial(self._begin, job, holding), holding)
+
+    def _begin(self, job: Job, holding: Holding) -> None:
+        running = RunningJob(holding, job, self._settings)
+        with holding.database.transaction() as session:
             jobs.start(session, job.id)
-        log.info("job_taken_up", job=job.id, name=job.name)
         self._running[job.id] = running
-        self._turn.append(job.id)
+        log.info("job_taken_up", job=job.id, name=job.name)
 
-    def _cancel(self, job: Job, pool: Pool) -> None:
+    def _cancel(self, job: Job, held: Mapping[str, Held]) -> None:
         if running := self._running.get(job.id):
-            pool.withdraw(running.flying)
-            self._drop(job.id)
-        with self._database.transaction() as session:
-            jobs.end(session, job.id, "cancelled")
-        log.info("job_cancelled", job=job.id)
+            self._end(running.holding, "cancelled")
+        elif self._holdings.may_take(held, job.id) and (holding := self._holdings.take(job.id)):
+            self._end(holding, "cancelled")
 
-    def _hand_out(self, pool: Pool) -> None:
-        """Give each free worker one evaluation, the jobs taking turns."""
-        while pool.free and (export := self._exports.next()):
-            pool.submit(export)
+    def _hand_out(self) -> None:
+        """Give each free worker a piece of work: an export's first, else the jobs in fair order."""
+        while self._hands.free and (export := self._exports.next()):
+            self._hands.give(*export)
         idle: set[str] = set()
-        while pool.free and len(idle) < len(self._turn):
-            job_id = self._turn[0]
-            self._turn.rotate(-1)
-            work = self._next_work(job_id)
-            if work is not None:
-                pool.submit(work)
-            elif job_id in self._running:
+        while self._hands.free:
+            job_id = next((job for job in self._hands.order() if job not in idle), None)
+            if job_id is None:
+                return
+            running = self._running[job_id]
+            if not self._try(partial(self._give_next, running), running.holding):
                 idle.add(job_id)
 
-    def _next_work(self, job_id: str) -> Work | None:
-        running = self._running[job_id]
-        try:
-            work = running.next_work()
-        except Exception as error:
-            self._drop(job_id)
-            self._fail(job_id, error)
-            return None
-        if work is None and running.done:
-            self._drop(job_id)
-            with self._database.transaction() as session:
-                jobs.end(session, job_id, "finished")
-            log.info("job_finished", job=job_id)
-        return work
+    def _give_next(self, running: RunningJob) -> bool:
+        work = running.next_work()
+        if work is not None:
+            self._hands.give(running.id, work)
+        elif running.done:
+            self._end(running.holding, "finished")
+        return work is not None
 
-    def _take(self, result: Result) -> None:
-        if self._exports.owns(result):
-            self._exports.record(result)
-        elif running := self._running.get(result.id.partition(":")[0]):
-            try:
-                running.record(result)
-            except Exception as error:
-                self._drop(running.id)
-                self._fail(running.id, error)
+    def _take(self, results: Sequence[Result]) -> None:
+        for result in results:
+            if self._exports.owns(result):
+                self._exports.record(result)
+            elif running := self._running.get(result.id.partition(":")[0]):
+                self._try(partial(running.record, result), running.holding)
+            self._hands.done(result)
+
+    def _try(self, step: Callable[[], bool | None], holding: Holding) -> bool:
+        """Do something for a job; what goes wrong ends the job. Gives what the step does."""
+        try:
+            return bool(step())
+        except DatabaseLost:
+            raise
+        except LeaseLost:
+            log.warning("job_taken_over", job=holding.lease.subject)
+            self._drop(holding.lease.subject)
+        except Exception as error:
+            log.error("job_failed", job=holding.lease.subject, exc_info=error)
+            self._end(holding, "failed", f"{type(error).__name__}: {error}")
+        return False
+
+    def _end(self, holding: Holding, state: str, reason: str | None = None) -> None:
+        job_id = holding.lease.subject
+        self._drop(job_id)
+        try:
+            with holding.database.transaction() as session:
+                jobs.end(session, job_id, state, reason)
+                leases.release(session, holding.lease)
+            log.info("job_ended", job=job_id, state=state)
+        except LeaseLost:
+            log.warning("job_taken_over", job=job_id)
 
     def _drop(self, job_id: str) -> None:
-        del self._running[job_id]
-        self._turn.remove(job_id)
+        """Forget the job, and give up what is on its way for it."""
+        self._running.pop(job_id, None)
+        self._hands.withdraw(job_id)
 
-    def _fail(self, job_id: str, error: Exception) -> None:
-        log.error("job_failed", job=job_id, exc_info=error)
-        with self._database.transaction() as session:
-            jobs.end(session, job_id, "failed", f"{type(error).__name__}: {error}")
+    def _lose_database(self) -> None:
+        """Wait for the database. What a broken transaction has left in memory is not to be trusted:
+        jobs are taken up anew from their logs, and find what is with the workers again."""
+        if self._has_database:
+            log.error("database_lost", exc_info=True)
+        self._has_database = False
+        self._running.clear()
+        self._exports.forget()
+        self._hands.let_go()
+        self._polled = -math.inf
+        self._stopping.wait(_RETRY_SECONDS)
 
-
-class _RunningJob:
-    """A job's life with its work: what waits for a worker, and what is with one."""
-
-    def __init__(self, database: Database, job: Job, settings: Settings) -> None:
-        ready = make_ready(job, settings)
-        self.id = job.id
-        self._timeout = ready.spec.timeout_seconds
-        self._context = ready.context
-        built_dir = settings.built_dir / job.id
-        self._life = Life(database, job.id, ready.spec, ready.shapes, built_dir)
-        self._steps: Iterator[Step] = self._life.steps()
-        self._waiting: deque[Task] = deque()
-        self._flying: dict[str, Task] = {}
-        self.done = False
-
-    @property
-    def flying(self) -> set[str]:
-        """The ids of work that is with a worker."""
-        return set(self._flying)
-
-    def next_work(self) -> Work | None:
-        """The next piece of work; None while the step's last are on their way, or at the end."""
-        if not self._waiting and not self._flying:
-            self._waiting.extend(next(self._steps, []))
-            self.done = not self._waiting
-        if not self._waiting:
-            return None
-        need = self._waiting.popleft()
-        work = self._work_of(need)
-        self._flying[work.id] = need
-        return work
-
-    def _work_of(self, need: Task) -> Work:
-        recipe = need.recipe.model_dump_json(exclude_none=True)
-        context = with_built(self._context, self._life.built)
-        if isinstance(need, Preparation):
-            work_id = f"{self.id}:prepare:{need.recipe.merge_method}:{need.model}"
-            timeout = max(self._timeout, _PREPARE_SECONDS)
-            return Prepare(work_id, context, recipe, need.model, timeout)
-        if isinstance(need, Build):
-            work_id = f"{self.id}:build:{need.alias}"
-            return write_step(work_id, context, need.recipe, need.folder, need.steps)
-        work_id = f"{self.id}:{need.subject}:{need.split}"
-        places = None
-        if need.block is not None:
-            work_id += f":{need.block.number}"
-            places = need.block.places
-        return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
-
-    def record(self, result: Result) -> None:
-        """Record one result of this job's."""
-        following = self._life.record(self._flying.pop(result.id), result)
-        # In front: the worker that has just become free still holds this child.
-        self._waiting.extendleft(reversed(following))
+    def _drain(self) -> None:
+        """Record what still comes in time, then leave everything to other processes."""
+        deadline = time.monotonic() + self._settings.drain_seconds
+        try:
+            while self._hands.busy and time.monotonic() < deadline:
+                self._take(self._hands.wait(_WAIT_SECONDS))
+            for running in self._running.values():
+                self._holdings.release(running.holding)
+            self._exports.release()
+            self._holdings.stop()
+        except DatabaseLost:
+            log.error("database_lost", exc_info=True)

@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.tables import Event, now
+from service.tables import Event, EventCursor, now
 
 
 def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
-    """Record that something happened; it is visible when the session's transaction commits."""
-    session.add(Event(job_id=job_id, kind=kind, data=data, created_at=now()))
+    """Record that something happened; it is visible when the session's transaction commits.
+
+    Writing transactions follow one another, so events become visible in the order of their
+    cursors: who has read one misses none before it.
+    """
+    step = update(EventCursor).values(last=EventCursor.last + 1).returning(EventCursor.last)
+    cursor = session.scalars(step.execution_options(synchronize_session=False)).one()
+    session.add(Event(id=cursor, job_id=job_id, kind=kind, data=data, created_at=now()))
 
 
 def after(
@@ -34,4 +40,4 @@ def data_of(session: Session, job_id: str, kind: str) -> list[dict[str, Any]]:
 
 def newest(session: Session) -> int:
     """The cursor of the latest event; 0 before the first."""
-    return session.scalar(select(func.max(Event.id))) or 0
+    return session.scalars(select(EventCursor.last)).one()

@@ -1,4 +1,4 @@
-"""What must not stop the service: bad exports, changed parents, empty splits, a second service."""
+"""What must not stop the service: bad exports, changed parents, empty splits."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from service.cli import app
 from service.client import ApiError, Client
 from tests.running import RunningService, wait_for_end
 from tests.tiny import write_llama
@@ -50,12 +48,6 @@ def service(
 def client(service: RunningService) -> Iterator[Client]:
     with service.client() as client:
         yield client
-
-
-def test_a_second_service_on_the_same_data_is_refused(service: RunningService) -> None:
-    answer = CliRunner().invoke(app, ["serve", "--data", str(service.data), "--port", "0"])
-    assert answer.exit_code == 1
-    assert "served by another process" in answer.output
 
 
 def test_a_task_without_items_to_select_on_ends_its_job_only(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,21 +14,40 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import create_engine, inspect, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, create_engine, inspect, text
+from sqlalchemy.exc import IntegrityError, StatementError
 
 import migrations
 from service.database import Database
+from service.evaluations import repository as evaluations
 from service.evaluations.repository import pack, unpack
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.tables import Base, Job, Trial
 from service.trials import repository as trials
 
 
-def _url(folder: Path) -> str:
-    return f"sqlite:///{folder / 'cuvee.sqlite3'}"
+def _config(connection: Connection | None = None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    config.attributes["connection"] = connection
+    return config
+
+
+_SCRIPTS = ScriptDirectory.from_config(_config())
+_REVISIONS = [script.revision for script in _SCRIPTS.walk_revisions()][::-1]
+_BEFORE_CURSOR = _REVISIONS[: _REVISIONS.index("0007")]
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
 
 
 def _migrate(url: str) -> None:
@@ -35,9 +56,9 @@ def _migrate(url: str) -> None:
     database.close()
 
 
-def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
-    _migrate(_url(tmp_path))
-    engine = create_engine(_url(tmp_path))
+def test_the_migrated_schema_is_that_of_the_tables(database_url: str) -> None:
+    _migrate(database_url)
+    engine = create_engine(database_url)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
@@ -48,20 +69,44 @@ def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(tmp_path: Path) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    engine = create_engine(_url(tmp_path))
+@pytest.mark.parametrize("revision", _REVISIONS)
+def test_what_was_recorded_under_an_older_schema_is_read_under_the_newest(
+    database_url: str, revision: str
+) -> None:
+    engine = create_engine(database_url)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
+        command.upgrade(_config(connection), revision)
+        for statement in _OLD_ROWS:
+            connection.execute(text(statement))
+        if revision in _BEFORE_CURSOR:
+            connection.execute(text(_OLD_EVENT))
+    engine.dispose()
+    database = Database(database_url)
+    database.migrate()
+    with database.transaction() as session:
+        assert jobs.get(session, "j").created_at == datetime(2026, 1, 1, tzinfo=UTC)
+        assert [trial.state for trial in trials.all_of(session, "j")] == ["finished", "failed"]
+        (found,) = evaluations.all_of(session, "j", split="search")
+        assert {task: score.n for task, score in found.scores.items()} == {"a": 20, "b": 40}
+        known = events.newest(session)
+        assert known == (7 if revision in _BEFORE_CURSOR else 0)
+        events.append(session, "j", "job.noted", {})
+        assert [event.id for event in events.after(session, known)] == [known + 1]
+    database.close()
+
+
+def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(database_url: str) -> None:
+    engine = create_engine(database_url)
+    with engine.begin() as connection:
+        config = _config(connection)
         command.upgrade(config, "0001")
         for statement in _OLD_ROWS:
             connection.execute(text(statement))
         command.upgrade(config, "head")
         rows = connection.execute(text("SELECT number, n, tokens, same_as FROM trials"))
         assert rows.fetchall() == [(0, 60, 900, None), (1, 0, 0, None)]
-        failed = connection.execute(text("SELECT DISTINCT failures, agreed FROM scores"))
-        assert failed.fetchall() == [("{}", None)]
+        failed = connection.execute(text("SELECT CAST(failures AS TEXT), agreed FROM scores"))
+        assert set(failed.fetchall()) == {("{}", None)}
         command.downgrade(config, "0001")
         assert {column["name"] for column in inspect(connection).get_columns("trials")} == {
             column.name for column in Trial.__table__.columns
@@ -79,6 +124,10 @@ def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(tmp_path
     engine.dispose()
 
 
+_OLD_EVENT = (
+    "INSERT INTO events (id, job_id, kind, data, created_at)"
+    " VALUES (7, 'j', 'job.created', '{}', '2026-01-01')"
+)
 _OLD_ROWS = [
     "INSERT INTO jobs (id, name, spec, state, phase, model_digests, created_at)"
     " VALUES ('j', 'old', '{}', 'finished', 'ended', '{}', '2026-01-01')",
@@ -88,6 +137,9 @@ _OLD_ROWS = [
         f" VALUES ('j', {number}, 's', 0, '[]', '{{}}', '', '{state}', '2026-01-01')"
         for number, state in enumerate(("finished", "failed"))
     ),
+    "INSERT INTO evaluations"
+    " (job_id, subject, split, worker, merge_seconds, score_seconds, finished_at)"
+    " VALUES ('j', 'trial/0', 'search', 'w', 1, 1, '2026-01-01')",
     *(
         "INSERT INTO scores (job_id, subject, split, task, n, mean, items, truncated, no_answer,"
         " wrong_language, tokens)"
@@ -101,30 +153,25 @@ _OLD_ROWS = [
 ]
 
 
-def test_processes_that_migrate_at_once_all_succeed(tmp_path: Path) -> None:
+def test_processes_that_migrate_at_once_all_succeed(database_url: str) -> None:
     program = "import sys; from service.database import Database; Database(sys.argv[1]).migrate()"
-    command = [sys.executable, "-c", program, _url(tmp_path)]
+    command = [sys.executable, "-c", program, database_url]
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait(60) for process in processes] == [0] * 4
 
 
-def test_times_come_back_as_utc_whatever_zone_they_were_given_in(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
-    database.migrate()
+def test_times_come_back_as_utc_whatever_zone_they_were_given_in(database: Database) -> None:
     elsewhere = datetime(2026, 5, 1, 9, 30, tzinfo=timezone(timedelta(hours=9)))
     with database.transaction() as session:
         job_id = jobs.create(session, "when", {}, {}).id
         jobs.get(session, job_id).started_at = elsewhere
     with database.transaction() as session:
         found = session.get_one(Job, job_id).started_at
-    database.close()
     assert found == elsewhere
     assert found.tzinfo is UTC
 
 
-def test_a_snapshot_waits_for_no_writer_and_sees_one_moment(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
-    database.migrate()
+def test_a_snapshot_waits_for_no_writer_and_sees_one_moment(database: Database) -> None:
     with database.transaction() as writer:
         job_id = jobs.create(writer, "first", {}, {}).id
     with database.transaction() as writer, database.snapshot() as reader:
@@ -137,12 +184,9 @@ def test_a_snapshot_waits_for_no_writer_and_sees_one_moment(tmp_path: Path) -> N
             jobs.get(writer, job_id).state = "running"
         reader.expire_all()
         assert jobs.get(reader, job_id).state == "queued"
-    database.close()
 
 
-def test_a_trial_needs_its_job(tmp_path: Path) -> None:
-    database = Database(_url(tmp_path))
-    database.migrate()
+def test_a_trial_needs_its_job(database: Database) -> None:
     with pytest.raises(IntegrityError), database.transaction() as session:
         session.add(
             Trial(
@@ -159,7 +203,74 @@ def test_a_trial_needs_its_job(tmp_path: Path) -> None:
         )
     with database.transaction() as session:
         assert trials.all_of(session, "nobody") == []
-    database.close()
+
+
+def test_values_come_back_exactly_as_they_were(database: Database) -> None:
+    spec = {"floats": [0.1, 1e-300, 2.0**53 + 2], "text": "日本 \0 ü", "none": None}
+    with database.transaction() as session:
+        job_id = jobs.create(session, "values", spec, {}).id
+        jobs.end(session, job_id, "failed", "half a \ud83d, a \0 and ü")
+    with database.snapshot() as session:
+        found = session.get_one(Job, job_id)
+        assert found.spec == spec
+        assert found.reason == "half a ?, a \ufffd and ü"
+
+
+def test_no_number_that_is_not_json_is_written(database: Database) -> None:
+    with (
+        pytest.raises((StatementError, ValueError), match="JSON compliant"),
+        database.transaction() as one,
+    ):
+        jobs.create(one, "nan", {"value": float("nan")}, {})
+
+
+def test_who_follows_the_events_of_many_writers_misses_none(database: Database) -> None:
+    with database.transaction() as session:
+        job_id = jobs.create(session, "busy", {}, {}).id
+
+    def write(writer: int) -> None:
+        for count in range(20):
+            try:
+                with database.transaction() as session:
+                    events.append(session, job_id, "job.noted", {"by": writer, "count": count})
+                    if count % 5 == 4:
+                        raise _GivenUp
+                    events.append(session, job_id, "job.noted", {"by": writer, "count": count})
+            except _GivenUp:
+                continue
+
+    seen = [1]
+    with ThreadPoolExecutor(8) as pool:
+        writers = [pool.submit(write, writer) for writer in range(8)]
+        while True:
+            over = all(writer.done() for writer in writers)
+            with database.snapshot() as session:
+                seen += [event.id for event in events.after(session, seen[-1], limit=7)]
+                if over and seen[-1] == events.newest(session):
+                    break
+        for writer in writers:
+            writer.result()
+    assert seen == list(range(1, 8 * 16 * 2 + 2))
+
+
+def test_no_update_is_lost_between_those_who_read_before_they_write(database: Database) -> None:
+    with database.transaction() as session:
+        job_id = jobs.create(session, "counted", {"count": 0}, {}).id
+
+    def count(_writer: int) -> None:
+        for _ in range(10):
+            with database.transaction() as session:
+                job = jobs.get(session, job_id)
+                job.spec = {"count": job.spec["count"] + 1}
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(count, range(8)))
+    with database.snapshot() as session:
+        assert jobs.get(session, job_id).spec == {"count": 80}
+
+
+class _GivenUp(Exception):
+    """A writer that takes back what it has written."""
 
 
 @given(st.lists(st.floats(0, 1, width=32)))

@@ -1,0 +1,75 @@
+"""A job that this process moves on: its life, and its work on the way to workers and back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from service.controller.context import make_ready, with_built
+from service.controller.exporting import write_step
+from service.controller.holding import Holding
+from service.controller.life import Life
+from service.controller.needs import Build, Preparation, Step, Task
+from service.settings import Settings
+from service.tables import Job
+from workers.work import Evaluate, Prepare, Result, Work
+
+# A large model's statistics take longer than an evaluation.
+_PREPARE_SECONDS = 3600.0
+
+
+class RunningJob:
+    """A job's life with its work: what waits for a worker, and what is with one."""
+
+    def __init__(self, holding: Holding, job: Job, settings: Settings) -> None:
+        ready = make_ready(job, settings)
+        self.id = job.id
+        self.holding = holding
+        self._timeout = ready.spec.timeout_seconds
+        self._context = ready.context
+        built_dir = settings.built_dir / job.id
+        self._life = Life(holding.database, job.id, ready.spec, ready.shapes, built_dir)
+        self._steps: Iterator[Step] = self._life.steps()
+        self._waiting: deque[Task] = deque()
+        self._flying: dict[str, Task] = {}
+        self.done = False
+
+    @property
+    def flying(self) -> set[str]:
+        """The ids of work that is with a worker."""
+        return set(self._flying)
+
+    def next_work(self) -> Work | None:
+        """The next piece of work; None while the step's last are on their way, or at the end."""
+        if not self._waiting and not self._flying:
+            self._waiting.extend(next(self._steps, []))
+            self.done = not self._waiting
+        if not self._waiting:
+            return None
+        need = self._waiting.popleft()
+        work = self._work_of(need)
+        self._flying[work.id] = need
+        return work
+
+    def _work_of(self, need: Task) -> Work:
+        recipe = need.recipe.model_dump_json(exclude_none=True)
+        context = with_built(self._context, self._life.built)
+        if isinstance(need, Preparation):
+            work_id = f"{self.id}:prepare:{need.recipe.merge_method}:{need.model}"
+            timeout = max(self._timeout, _PREPARE_SECONDS)
+            return Prepare(work_id, context, recipe, need.model, timeout)
+        if isinstance(need, Build):
+            work_id = f"{self.id}:build:{need.alias}"
+            return write_step(work_id, context, need.recipe, need.folder, need.steps)
+        work_id = f"{self.id}:{need.subject}:{need.split}"
+        places = None
+        if need.block is not None:
+            work_id += f":{need.block.number}"
+            places = need.block.places
+        return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
+
+    def record(self, result: Result) -> None:
+        """Record one result of this job's."""
+        following = self._life.record(self._flying.pop(result.id), result)
+        # In front: the worker that has just become free still holds this child.
+        self._waiting.extendleft(reversed(following))
