@@ -1,5 +1,6 @@
 // The lower sections of a job's page: trials as a table, failures, recipe, parents, exports.
 
+import { at } from "./api.js";
 import { byId, element, redrawOn, setText, show } from "./dom.js";
 import { isEstimate } from "./fitness.js";
 import { clock, percent, plural } from "./format.js";
@@ -92,7 +93,7 @@ export function drawRecipe({ best, job, path }) {
   setText(byId("recipe"), best.recipe);
   show(byId("recipe"), true);
   const link = byId("recipe-link");
-  link.href = `${path}/trials/${best.trial}/recipe.yaml`;
+  link.href = at(`${path}/trials/${best.trial}/recipe.yaml`);
   link.download = `${job.name.replaceAll(" ", "-")}-trial-${best.trial}.yaml`;
   show(link, true);
 }
