@@ -9,7 +9,7 @@ from pathlib import Path
 from fastapi import Request, Response
 from starlette.staticfiles import StaticFiles
 
-PLOTLY_URL = f"/static/plotly.min.js?v={version('plotly')}"
+PLOTLY_URL = f"static/plotly.min.js?v={version('plotly')}"
 
 _OWN = StaticFiles(directory=Path(__file__).parent / "static")
 _PLOTLY = StaticFiles(directory=str(files("plotly") / "package_data"))

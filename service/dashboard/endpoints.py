@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from service.dashboard import assets
+from service.dashboard import assets, panels
 from service.dashboard.pages import render
 from service.dependencies import DatabaseDependency
 from service.errors import NotFound
@@ -19,6 +19,7 @@ from service.events import repository as events
 from service.jobs import repository as jobs
 
 router = APIRouter(include_in_schema=False)
+router.include_router(panels.router)
 
 
 @router.get("/")
@@ -32,7 +33,7 @@ def show_jobs(request: Request, database: DatabaseDependency) -> Response:
 @router.get("/jobs")
 def show_jobs_elsewhere() -> Response:
     """Where somebody arrives who cuts a job's address short."""
-    return RedirectResponse("/", status_code=308)
+    return RedirectResponse("./", status_code=308)
 
 
 @router.get("/jobs/{job_id}")

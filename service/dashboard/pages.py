@@ -33,7 +33,13 @@ _TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
 def render(
     request: Request, template: str, values: Mapping[str, Any], status: int = 200
 ) -> Response:
-    """The page of a template, every value escaped."""
+    """The page of a template, every value escaped.
+
+    `root` leads from the page's address back to the service's: links that begin with it hold under
+    whatever path a proxy serves the service.
+    """
+    depth = request.scope["route"].path.count("/") - 1
+    values = {**values, "root": "../" * depth or "./"}
     return _TEMPLATES.TemplateResponse(
-        request, template, dict(values), status_code=status, headers=_HEADERS
+        request, template, values, status_code=status, headers=_HEADERS
     )

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from sqlalchemy.orm import Session
+
 from evaluators.task import Split
 from merging.recipe import Recipe
+from search.gene import Gene
 from search.spec import SearchSpec
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Subject
 from service.exports import repository as exports
 from service.jobs import repository as jobs
+from service.stages import repository as stages
 from service.tables import Trial
 from service.trials import repository as trials
 from tests.zoo_spec import zoo_spec
@@ -20,6 +24,11 @@ from workers.work import Result, TaskScores
 PARENTS = {"base": 0.18, "maths": 0.42, "ja": 0.31}
 TASK = "word_problems_ja"
 STAGE = "weights"
+GENES = [
+    Gene(f"{parent}.weight[layers {first}-{first}]", -0.5, 1.5, 0.5)
+    for parent in ("maths", "ja")
+    for first in range(4)
+]
 
 
 class Journal:
@@ -40,6 +49,8 @@ class Journal:
             jobs.start(session, self.id)
         self.enter("parents")
         self.evaluate("parent", PARENTS, "search")
+        with self._database.transaction() as session:
+            stages.begin(session, self.id, STAGE, GENES, seeds=[], first=0)
         self.enter("search")
 
     def enter(self, phase: str) -> None:
@@ -51,7 +62,7 @@ class Journal:
         """A generation from trial `first` on: a fitness each, the reason of a failure, or both
         and more. Gives the trials."""
         proposals = [
-            trials.Proposal(number, (0.5, number / 100), _recipe(number))
+            trials.Proposal(number, _genome(number), _recipe(number))
             for number in range(first, first + len(outcomes))
         ]
         with self._database.transaction() as session:
@@ -65,6 +76,8 @@ class Journal:
                 else:
                     ending = trials.Ending(outcome, n=400, tokens=9000)
                 trials.finish(session, trial, ending)
+                if ending.state == "finished" and ending.fitness is not None:
+                    self._record(session, Subject.trial(trial.number), ending.fitness, "search")
         return fresh
 
     def evaluate(
@@ -72,11 +85,17 @@ class Journal:
     ) -> None:
         """Evaluations of several subjects of a kind."""
         for label, accuracy in accuracies.items():
-            correct = round(accuracy * n)
-            scores = TaskScores((1.0,) * correct + (0.0,) * (n - correct), 0, 0, 0, 9000)
-            result = Result("test", "test", {TASK: scores}, None, 0.0, 0.0)
             with self._database.transaction() as session:
-                evaluations.record(session, self.id, Subject(kind, label), split, result)
+                self._record(session, Subject(kind, label), accuracy, split, n)
+
+    def _record(
+        self, session: Session, subject: Subject, accuracy: float, split: Split, n: int = 400
+    ) -> None:
+        # Everybody solves the same items first, so the better of two solves all that the other does.
+        correct = round(accuracy * n)
+        scores = TaskScores((1.0,) * correct + (0.0,) * (n - correct), 0, 0, 0, 9000)
+        result = Result("test", "worker", {TASK: scores}, None, 0.25, 1.5)
+        evaluations.record(session, self.id, subject, split, result)
 
     def choose(self, finalists: Mapping[int, float]) -> None:
         """The finalists re-scored, and the best of them fixed as the winner."""
@@ -125,6 +144,10 @@ def finished(database: Database) -> Journal:
     job.hold_out(16)
     job.end("finished")
     return job
+
+
+def _genome(number: int) -> tuple[float, ...]:
+    return tuple(((number * (place + 3)) % 17) / 10 - 0.2 for place in range(len(GENES)))
 
 
 def _recipe(number: int) -> Recipe:

@@ -53,3 +53,35 @@ def test_a_link_keeps_the_focus_while_its_row_changes(page: Page, database: Data
     job.generation(18, [0.7])
     expect(page.get_by_role("row", name="japanese-maths")).to_contain_text("70.0%")
     expect(link).to_be_focused()
+
+
+def test_a_line_shows_the_course_of_its_search(page: Page, database: Database) -> None:
+    searched(database)
+    page.goto("/")
+    row = page.get_by_role("row", name="japanese-maths")
+    name = "Best fitness so far: from 11.0% to 58.0%; the best parent has 42.0%"
+    expect(row.get_by_role("img", name=name)).to_be_visible()
+    expect(row).to_contain_text("less than a minute left")
+
+
+def test_jobs_are_found_ordered_and_paged(page: Page, database: Database) -> None:
+    searched(database)
+    for number in range(29):
+        Journal(database, name=f"queued {number:02}")
+    page.goto("/")
+    rows = page.locator("#rows tr")
+    expect(rows).to_have_count(25)
+    page.get_by_role("button", name="Next").click()
+    expect(rows).to_have_count(5)
+    expect(rows.last).to_contain_text("japanese-maths")
+    page.reload()
+    expect(page.locator("#page")).to_have_text("Page 2 of 2")
+    page.get_by_label("Order").select_option("fitness")
+    expect(rows.first).to_contain_text("japanese-maths")
+    page.get_by_label("State").select_option("queued")
+    expect(page.locator("#summary")).to_have_text("29 of 30 jobs, 30 active")
+    page.get_by_label("Find").fill("queued 1")
+    expect(rows).to_have_count(10)
+    page.get_by_label("Find").fill("nobody")
+    expect(page.get_by_text("No job is like that.")).to_be_visible()
+    assert page.url.endswith("/?q=nobody&state=queued&sort=fitness")

@@ -1,25 +1,14 @@
 // The fitness chart: a point for every trial, the best so far as steps, a dashed line a parent.
 
+import { parentLabels, parentLines, rightMargin, stageLabels, stageShapes } from "./chart_lines.js";
 import { isEstimate } from "./fitness.js";
-import { count, percent } from "./format.js";
+import { count } from "./format.js";
+import { axis, coloursOf, CONFIG, look } from "./plot.js";
 
 const NARROW = 560;
 const MOST_POINTS = 2000;
 const MOST_PARENTS = 6;
 const ESTIMATES = { stopped: "Stopped early", estimated: "Scored on anchors alone" };
-const LABEL_PIXELS = 15;
-const CONFIG = { responsive: true, displayModeBar: false, displaylogo: false, doubleClick: "reset" };
-
-// Resolves when Plotly is there; its 5 MB must not hold up the rest of the page.
-export function loadPlotly(address) {
-  return new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = address;
-    script.addEventListener("load", () => resolve(window.Plotly));
-    script.addEventListener("error", () => reject(new Error("Plotly could not be loaded")));
-    document.head.append(script);
-  });
-}
 
 // `trials`: scored ones in order of number; `parents`: {label, fitness}; `highlight`: the trial
 // to mark, or null; `total`: trials of the whole budget; `stages`: {name, first}.
@@ -31,12 +20,8 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
   const points = thinned(trials);
   const range = yRange([...points, ...shown]);
   const layout = {
-    uirevision: "kept",
-    paper_bgcolor: "transparent",
-    plot_bgcolor: "transparent",
-    font: { family: getComputedStyle(target).fontFamily, size: 12.5, color: colours.quiet },
+    ...look(target, colours),
     margin: { l: narrow ? 46 : 62, r: narrow ? 8 : rightMargin(shown), t: 34, b: 46 },
-    hoverlabel: { bgcolor: colours.card, bordercolor: colours.line, font: { color: colours.ink } },
     hovermode: "closest",
     dragmode: narrow ? false : "zoom",
     showlegend: true,
@@ -135,75 +120,6 @@ function highlighted({ number, fitness, name }, colours) {
   };
 }
 
-// Drawn as traces rather than shapes, so that they answer to the pointer. Their ends lie far
-// outside any range that can be zoomed to.
-function parentLines(parents, colours) {
-  return parents.map(({ label, fitness }, index) => ({
-    name: "Parent",
-    legendgroup: "parents",
-    showlegend: index === 0,
-    meta: { parent: label },
-    type: "scatter",
-    mode: "lines",
-    x: [-1e7, 1e7],
-    y: [fitness, fitness],
-    line: { dash: "dash", width: 1.25, color: colours.parent },
-    hoverinfo: "skip",
-  }));
-}
-
-function parentLabels(parents, [low, high], pixels, narrow, colours) {
-  const perPixel = (high - low) / Math.max(pixels, 1);
-  let lowest = Infinity;
-  return parents.map(({ label, fitness }) => {
-    const wanted = fitness / perPixel;
-    const placed = Math.min(wanted, lowest - LABEL_PIXELS);
-    lowest = placed;
-    return {
-      xref: "paper",
-      x: 1,
-      xanchor: narrow ? "right" : "left",
-      xshift: narrow ? 0 : 8,
-      y: fitness,
-      yanchor: narrow ? "bottom" : "middle",
-      yshift: placed - wanted,
-      showarrow: false,
-      text: `${short(label)} ${percent(fitness)}`,
-      bgcolor: narrow ? colours.card : undefined,
-      opacity: narrow ? 0.85 : 1,
-      borderpad: 0,
-      font: { color: colours.parent, size: 12 },
-    };
-  });
-}
-
-function stageShapes(stages, colours) {
-  return stages.slice(1).map(({ first }) => ({
-    type: "line",
-    x0: first - 0.5,
-    x1: first - 0.5,
-    yref: "paper",
-    y0: 0,
-    y1: 1,
-    line: { color: colours.line, width: 1 },
-  }));
-}
-
-function stageLabels(stages, colours) {
-  if (stages.length < 2) return [];
-  return stages.map(({ name, first }) => ({
-    x: first - 0.5,
-    xanchor: "left",
-    xshift: 4,
-    yref: "paper",
-    y: 0,
-    yanchor: "bottom",
-    showarrow: false,
-    text: short(name),
-    font: { color: colours.quiet, size: 11 },
-  }));
-}
-
 // The whole budget, halved while what there is fills less than half of it: few changes of scale.
 function xEnd(trials, total) {
   const last = trials.length ? trials.at(-1).number : 0;
@@ -226,37 +142,4 @@ function yRange(shown) {
 function thinned(trials) {
   const stride = Math.ceil(trials.length / MOST_POINTS);
   return stride > 1 ? trials.filter((_trial, index) => index % stride === 0) : trials;
-}
-
-function rightMargin(parents) {
-  const longest = Math.max(0, ...parents.map(({ label }) => short(label).length));
-  return parents.length ? 64 + 7 * longest : 12;
-}
-
-function axis(colours) {
-  return {
-    gridcolor: colours.line,
-    linecolor: colours.line,
-    zeroline: false,
-    fixedrange: false,
-    automargin: false,
-  };
-}
-
-function short(text) {
-  return text.length > 14 ? `${text.slice(0, 13)}…` : text;
-}
-
-function coloursOf(target) {
-  const style = getComputedStyle(target);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  return {
-    accent: colour("accent"),
-    card: colour("card"),
-    ink: colour("ink"),
-    line: colour("line"),
-    parent: colour("parent"),
-    point: colour("point"),
-    quiet: colour("quiet"),
-  };
 }

@@ -1,23 +1,30 @@
 // One job's page: fetch, follow, and hand each section its facts.
 
-import { ApiError, postJson } from "./api.js";
-import { drawChart, loadPlotly } from "./chart.js";
+import { drawChart } from "./chart.js";
 import { byId, setText, show } from "./dom.js";
 import { isEstimate } from "./fitness.js";
 import { percent } from "./format.js";
+import { drawActions, jobActions } from "./job_actions.js";
 import { JobData } from "./job_data.js";
 import { drawExports, drawFailures, drawParents, drawRecipe, drawTrials } from "./job_details.js";
 import { drawHead, drawTiles, tick } from "./job_head.js";
+import { jobPanels } from "./job_panels.js";
 import { drawResult } from "./job_result.js";
 import { coalesced, paced } from "./pace.js";
+import { loadPlotly } from "./plot.js";
 import { follow } from "./stream.js";
+import { trialDialog, trialOfAddress } from "./trial_dialog.js";
 import { hasEnded } from "./words.js";
 
 const RETRY_MS = 3000;
 const page = byId("main").dataset;
 const data = new JobData(page.job);
+const panels = jobPanels(page.plotly);
+const openTrial = trialDialog(data);
 let plotly = null;
 let lost = false;
+// The trial that the page's address asks for, until it is shown.
+let wanted = trialOfAddress();
 
 const refresh = coalesced(async () => {
   try {
@@ -37,14 +44,20 @@ const refresh = coalesced(async () => {
 const render = paced(() => {
   if (data.job === null) return;
   drawHead(data);
+  drawActions(data);
   drawTiles(data);
   drawResult(data);
   drawFitness();
-  drawTrials(data);
+  drawTrials(data, openTrial);
   drawFailures(data);
   drawRecipe(data);
   drawParents(data);
   drawExports(data);
+  panels.update(data);
+  if (wanted !== null && data.trials.has(wanted)) {
+    openTrial(wanted);
+    wanted = null;
+  }
 });
 
 function drawFitness() {
@@ -71,6 +84,14 @@ function drawFitness() {
     stages,
   });
   setText(byId("chart-note"), note || sentence(scored, parents));
+  openOnClick(target);
+}
+
+// A point of the chart leads to its trial, as its line in the table does.
+function openOnClick(target) {
+  if (target.opens) return;
+  target.opens = true;
+  target.on("plotly_click", ({ points: [point] }) => openTrial(point.x));
 }
 
 function sentence(scored, parents) {
@@ -81,45 +102,26 @@ function sentence(scored, parents) {
   return `${beating} of ${whole.length} ${kind} beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;
 }
 
+function redraw() {
+  render();
+  panels.redraw();
+}
+
 function complain(text) {
   setText(byId("notice"), text);
   show(byId("notice"), true);
 }
 
-async function post(path, body) {
-  try {
-    return await postJson(`${data.path}/${path}`, body);
-  } catch (error) {
-    complain(error instanceof ApiError ? `Refused: ${error.message}.` : `${error.message}.`);
-    return null;
-  }
-}
-
-async function cancel() {
-  byId("confirm").close();
-  const job = await post("cancel", {});
-  if (job) data.job = job;
-  render();
-}
-
-async function exportBest() {
-  const button = byId("export");
-  button.disabled = true;
-  const made = await post("exports", {});
-  if (made) {
-    data.stale.add("exports");
-    refresh();
-  }
-  button.disabled = false;
-}
-
-byId("cancel").addEventListener("click", () => byId("confirm").showModal());
-byId("keep").addEventListener("click", () => byId("confirm").close());
-byId("stop").addEventListener("click", cancel);
-byId("export").addEventListener("click", exportBest);
+jobActions(data, {
+  complain,
+  changed() {
+    if (data.stale.size) refresh();
+    render();
+  },
+});
 byId("trials").addEventListener("toggle", render);
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", render);
-addEventListener("resize", render);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+addEventListener("resize", redraw);
 setInterval(() => data.job && !hasEnded(data.job) && tick(data), 1000);
 
 loadPlotly(page.plotly).then(

@@ -86,12 +86,19 @@ export class JobData {
   }
 
   async #fetchTrials() {
+    for (const trial of await this.wholeTrials()) this.#keep(trial);
+  }
+
+  // Trials that have ended, with all that the API says of them: events leave out their genomes.
+  async wholeTrials() {
+    const found = [];
     for (let after = -1, full = true; full; ) {
       const page = await getJson(`${this.path}/trials?after=${after}&limit=${PAGE}`);
-      for (const trial of page) if (trial.state !== "pending") this.#keep(trial);
+      found.push(...page.filter(({ state }) => state !== "pending"));
       full = page.length === PAGE;
       after = page.at(-1)?.number;
     }
+    return found;
   }
 
   #keep(trial) {

@@ -1,5 +1,6 @@
 // The lower sections of a job's page: trials as a table, failures, recipe, parents, exports.
 
+import { at } from "./api.js";
 import { byId, element, redrawOn, setText, show } from "./dom.js";
 import { isEstimate } from "./fitness.js";
 import { clock, percent, plural } from "./format.js";
@@ -8,12 +9,13 @@ import { descending, tablesOf } from "./job_result.js";
 const LATEST = 100;
 const NUMBERS = 12;
 
-export function drawTrials(data) {
+// `open(number)` shows one trial.
+export function drawTrials(data, open) {
   if (!byId("trials").open) return;
   const latest = data.ended().slice(-LATEST).reverse();
   redrawOn(byId("trials-table"), [latest.length, latest[0]?.number, data.trials.size], () => [
     element("p", { class: "quiet" }, captionOf(latest.length, data.trials.size)),
-    ...(latest.length ? [trialTable(latest)] : []),
+    ...(latest.length ? [trialTable(latest, open)] : []),
   ]);
 }
 
@@ -22,7 +24,7 @@ function captionOf(shown, all) {
   return shown < all ? `The latest ${shown} of ${plural(all, "trial")}.` : plural(all, "trial");
 }
 
-function trialTable(trials) {
+function trialTable(trials, open) {
   const columns = ["Trial", "Stage", "Generation", "Fitness", "Ended"];
   const head = columns.map((name) => element("th", { scope: "col" }, name));
   return element(
@@ -30,20 +32,22 @@ function trialTable(trials) {
     { class: "plain" },
     element("caption", { class: "hidden" }, "Trials, latest first"),
     element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...trials.map(trialLine)),
+    element("tbody", {}, ...trials.map((trial) => trialLine(trial, open))),
   );
 }
 
-function trialLine(trial) {
+function trialLine(trial, open) {
   const { number, stage, generation, fitness, reason, finished_at: at } = trial;
   const result =
     fitness === null
       ? element("td", { class: "failed" }, `failed: ${reason}`)
       : element("td", {}, ...fitnessWords(trial));
+  const button = element("button", { type: "button", class: "link", "aria-label": `Trial ${number}` }, number);
+  button.addEventListener("click", () => open(number));
   return element(
     "tr",
     {},
-    element("th", { scope: "row" }, number),
+    element("th", { scope: "row" }, button),
     element("td", {}, stage),
     element("td", {}, generation),
     result,
@@ -92,7 +96,7 @@ export function drawRecipe({ best, job, path }) {
   setText(byId("recipe"), best.recipe);
   show(byId("recipe"), true);
   const link = byId("recipe-link");
-  link.href = `${path}/trials/${best.trial}/recipe.yaml`;
+  link.href = at(`${path}/trials/${best.trial}/recipe.yaml`);
   link.download = `${job.name.replaceAll(" ", "-")}-trial-${best.trial}.yaml`;
   show(link, true);
 }

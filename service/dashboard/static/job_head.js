@@ -1,6 +1,6 @@
-// The top of a job's page: state, phases, progress, the four figures, and what may be done.
+// The top of a job's page: state, phases, progress, and the four figures.
 
-import { byId, element, redrawOn, setText, show } from "./dom.js";
+import { byId, element, redrawOn, setText } from "./dom.js";
 import { count, duration, elapsed, moment, percent, plural, points, roughly } from "./format.js";
 import { hasEnded, PHASES, phaseSentence } from "./words.js";
 
@@ -16,11 +16,6 @@ export function drawHead(data) {
   setText(byId("announcer"), spoken);
   setText(byId("times"), timesOf(job));
   redrawOn(byId("phases"), [job.phase, job.state], () => phaseItems(job));
-  show(byId("cancel"), !hasEnded(job));
-  byId("cancel").disabled = job.state === "cancelling";
-  setText(byId("cancel"), job.state === "cancelling" ? "Cancelling…" : "Cancel search");
-  byId("export").disabled = data.chosen() === null;
-  if (hasEnded(job) && byId("confirm").open) byId("confirm").close();
   tick(data);
 }
 

@@ -1,19 +1,23 @@
 // The job list.
 
-import { getJson } from "./api.js";
-import { byId, element, redrawOn, setText, show } from "./dom.js";
-import { bestOf } from "./fitness.js";
-import { count, duration, elapsed, moment, percent, plural, points } from "./format.js";
+import { at, getJson } from "./api.js";
+import { byId, setText, show } from "./dom.js";
+import { plural } from "./format.js";
+import { filtered, readFilter, writeFilter } from "./job_filter.js";
+import { fillRow, newRow, tickRow } from "./job_rows.js";
 import { coalesced, paced } from "./pace.js";
 import { follow } from "./stream.js";
-import { hasEnded, phaseSentence } from "./words.js";
+import { hasEnded } from "./words.js";
 
 const RETRY_MS = 3000;
-const COLUMNS = ["State", "Trials", "Best fitness", "Best parent", "Started", "Elapsed"];
+const MOST_JOBS = 500;
+const MOST_COMPARED = 8;
 const jobs = new Map();
-const lines = new Map();
-const bestParents = new Map();
+const rows = new Map();
+const glances = new Map();
 const stale = new Set();
+const picked = new Set();
+const filter = readFilter();
 let listStale = true;
 let loaded = false;
 
@@ -35,7 +39,8 @@ async function fetchStale() {
   if (listStale) {
     listStale = false;
     stale.clear();
-    const latest = await getJson("/v1/jobs");
+    glances.clear();
+    const latest = await getJson(`/v1/jobs?limit=${MOST_JOBS}`);
     jobs.clear();
     for (const job of latest) jobs.set(job.id, job);
     loaded = true;
@@ -43,96 +48,80 @@ async function fetchStale() {
   } else {
     const ids = [...stale].filter((id) => jobs.has(id));
     stale.clear();
-    for (const id of ids) jobs.set(id, await getJson(`/v1/jobs/${id}`));
+    for (const id of ids) {
+      jobs.set(id, await getJson(`/v1/jobs/${id}`));
+      glances.delete(id);
+    }
   }
-  for (const job of jobs.values()) await fetchBestParent(job);
+  await fetchGlances();
 }
 
-// Parents are scored before the first trial and stay as they are.
-async function fetchBestParent(job) {
-  if (job.trials_finished + job.trials_failed === 0 || bestParents.has(job.id)) return;
-  const query = "split=search&kind=parent";
-  const parents = await getJson(`/v1/jobs/${job.id}/evaluations?${query}`);
-  const { spec } = job.spec ? job : await getJson(`/v1/jobs/${job.id}`);
-  bestParents.set(job.id, bestOf(parents, spec.tasks));
+// Only for the lines that are shown.
+async function fetchGlances() {
+  for (const { id } of filtered([...jobs.values()], filter).shown) {
+    if (!glances.has(id)) glances.set(id, await getJson(`/v1/jobs/${id}/panels/glance`));
+    render();
+  }
 }
 
 function draw() {
   if (!loaded) return;
   const all = [...jobs.values()];
+  const { shown, count, page, pages } = filtered(all, filter);
   show(byId("loading"), false);
   show(byId("empty"), all.length === 0);
-  show(byId("jobs"), all.length > 0);
-  show(byId("scale"), all.length > 0);
+  show(byId("none"), all.length > 0 && count === 0);
+  for (const id of ["filter", "scale"]) show(byId(id), all.length > 0);
+  show(byId("jobs"), count > 0);
   const running = all.filter((job) => !hasEnded(job)).length;
-  setText(byId("summary"), all.length ? `${plural(all.length, "job")}, ${running} active` : "");
-  const wanted = all.map(lineOf);
+  const found = count < all.length ? `${count} of ${plural(all.length, "job")}` : plural(all.length, "job");
+  setText(byId("summary"), all.length ? `${found}, ${running} active` : "");
+  drawRows(shown);
+  show(byId("pages"), pages > 1);
+  setText(byId("page"), `Page ${page} of ${pages}`);
+  byId("previous").disabled = page === 1;
+  byId("next").disabled = page === pages;
+  filter.page = page;
+}
+
+function drawRows(shown) {
+  const wanted = shown.map((job) => {
+    const row = rows.get(job.id) ?? newRow(job, pick);
+    rows.set(job.id, row);
+    fillRow(row, job, glances.get(job.id) ?? null);
+    return row;
+  });
   const drawn = byId("rows");
   // Lines that stay are not moved: the keyboard's focus stays with them.
-  const moved = (line, at) => drawn.children[at] !== line;
-  if (wanted.length !== drawn.children.length || wanted.some(moved)) {
-    drawn.replaceChildren(...wanted);
-  }
-  tick();
+  const moved = (row, place) => drawn.children[place] !== row;
+  if (wanted.length !== drawn.children.length || wanted.some(moved)) drawn.replaceChildren(...wanted);
 }
 
-function lineOf(job) {
-  const line = lines.get(job.id) ?? newLine(job);
-  lines.set(job.id, line);
-  const [state, trials, best, parent, started] = line.querySelectorAll("td");
-  redrawOn(state, [job.state, job.phase], () => stateOf(job));
-  redrawOn(trials, [job.trials_finished, job.trials_failed], () => trialsOf(job));
-  const rival = bestParents.get(job.id) ?? null;
-  redrawOn(best, [job.best, rival], () => bestFitnessOf(job, rival));
-  redrawOn(parent, rival, () =>
-    rival ? [number(percent(rival.fitness)), note(rival.evaluation.label)] : ["–"],
-  );
-  redrawOn(started, job.started_at, () => [job.started_at ? time(job.started_at) : "–"]);
-  return line;
+function pick(id, chosen) {
+  if (chosen) picked.add(id);
+  else picked.delete(id);
+  const enough = picked.size >= 2 && picked.size <= MOST_COMPARED;
+  byId("compare").disabled = !enough;
+  setText(byId("compare"), picked.size < 2 ? "Compare" : `Compare ${picked.size} jobs`);
 }
 
-function newLine(job) {
-  const name = element("a", { href: `/jobs/${job.id}` }, job.name);
-  const heading = element("th", { scope: "row" }, name, " ", element("span", { class: "id" }, job.id.slice(0, 8)));
-  const cells = COLUMNS.map((label) => element("td", { "data-label": label }));
-  cells.at(-1).append(element("span", { class: "number elapsed" }, "–"));
-  return element("tr", { "data-job": job.id }, heading, ...cells);
+function change(part) {
+  Object.assign(filter, part);
+  writeFilter(filter);
+  render();
+  refresh();
 }
 
-function stateOf(job) {
-  const badge = element("span", { class: "badge", "data-state": job.state }, job.state);
-  return job.state === "running" ? [badge, note(phaseSentence(job.phase))] : [badge];
+for (const name of ["q", "state", "sort"]) {
+  byId(name).value = filter[name];
+  byId(name).addEventListener("input", () => change({ [name]: byId(name).value, page: 1 }));
 }
-
-function trialsOf(job) {
-  const done = job.trials_finished + job.trials_failed;
-  const label = `Trials of ${job.name}`;
-  return [
-    number(job.trials_total === null ? count(done) : `${count(done)} of ${count(job.trials_total)}`),
-    element("progress", { max: job.trials_total, value: job.trials_total && done, "aria-label": label }),
-  ];
-}
-
-function bestFitnessOf(job, rival) {
-  if (!job.best) return ["–"];
-  const best = element("span", { class: "number strong" }, percent(job.best.fitness));
-  if (!rival) return [best];
-  const gain = job.best.fitness - rival.fitness;
-  return [best, note(`${points(gain)} points`, gain > 0 ? "good" : "")];
-}
-
-const number = (text) => element("span", { class: "number" }, text);
-const note = (text, kind = "") => element("span", { class: `quiet ${kind}` }, text);
-const time = (iso) => element("time", { datetime: iso }, moment(iso));
-
-function tick() {
-  for (const line of byId("rows").children) {
-    const seconds = elapsed(jobs.get(line.dataset.job) ?? {});
-    if (seconds !== null) setText(line.querySelector(".elapsed"), duration(seconds));
-  }
-}
-
-setInterval(tick, 1000);
+byId("previous").addEventListener("click", () => change({ page: filter.page - 1 }));
+byId("next").addEventListener("click", () => change({ page: filter.page + 1 }));
+byId("compare").addEventListener("click", () => location.assign(at(`/compare?jobs=${[...picked].join(",")}`)));
+setInterval(() => {
+  for (const row of byId("rows").children) tickRow(row, jobs.get(row.dataset.job) ?? {});
+}, 1000);
 refresh();
 follow({
   cursor: byId("main").dataset.cursor,

@@ -1,5 +1,7 @@
 // The service's events, in order and without a gap, from a cursor on and across every loss.
 
+import { at } from "./api.js";
+
 const KINDS = [
   "job.created",
   "job.started",
@@ -32,7 +34,7 @@ export function follow({ job, cursor, onEvent, onLost, onResumed }) {
   function open() {
     const query = new URLSearchParams({ since: last });
     if (job) query.set("job", job);
-    source = new EventSource(`/v1/events?${query}`);
+    source = new EventSource(at(`/v1/events?${query}`));
     source.addEventListener("open", () => {
       if (lost) onResumed();
       lost = false;
