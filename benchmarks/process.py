@@ -61,7 +61,7 @@ class LineProcess:
 
 
 def descendants_cpu_seconds() -> float:
-    """Processor seconds of all running processes below this one, and of those that they outlived."""
+    """Processor seconds of all running processes below this one, and of the children they had."""
     parents: dict[int, int] = {}
     ticks: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):

@@ -11,6 +11,9 @@ from typing import Any
 
 CUVEE, PEER, PEER_BATCH_1 = WAYS = ("cuvee", "peer", "peer_batch_1")
 
+MARGIN = 0.12
+"""Four standard errors of an accuracy on the 256 search items, at the target."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -34,7 +37,8 @@ class Run:
 
     `seconds`, `cpu_seconds`, `tokens` and `candidates` are those until then; for a search that
     ended by itself short of the target, `seconds` is the cap. The accuracies are those of the best
-    candidate then, on the search items and on holdout. `settings` say how candidates were scored.
+    candidate then, on the search items and, where it was judged, on holdout. `settings` say how
+    candidates were scored.
     """
 
     way: str
@@ -46,28 +50,30 @@ class Run:
     tokens: int
     candidates: int
     search_accuracy: float
-    holdout_accuracy: float
+    holdout_accuracy: float | None
     settings: dict[str, Any]
 
 
 class Judgement:
     """Whether the best candidate so far, by fitness, has reached the target on holdout.
 
-    `accuracy` judges a recipe, and is asked only of candidates that are better than all before.
+    `accuracy` judges a recipe, and is asked only of candidates that are better than all before and
+    whose fitness is no further below the target than `MARGIN`.
     """
 
     def __init__(self, accuracy: Callable[[str], float], target: float) -> None:
         self._accuracy = accuracy
         self._target = target
         self.best: Candidate | None = None
-        self.holdout = 0.0
+        self.holdout: float | None = None
 
     def reached(self, candidate: Candidate) -> bool:
         """Take one more candidate into account."""
         if self.best is None or candidate.fitness > self.best.fitness:
             self.best = candidate
-            self.holdout = self._accuracy(candidate.recipe)
-        return self.holdout >= self._target
+            far = candidate.fitness < self._target - MARGIN
+            self.holdout = None if far else self._accuracy(candidate.recipe)
+        return self.holdout is not None and self.holdout >= self._target
 
 
 def judged(
