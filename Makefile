@@ -61,6 +61,10 @@ bench-scoring: $(DONE) ## Scoring speed beside lm-eval's backend and plain gener
 bench-racing: $(DONE) ## Racing beside full scoring: holdout accuracy and tokens
 	$(BIN)/python -m benchmarks.racing $(BENCH_OPTIONS)
 
+.PHONY: bench-search
+bench-search: $(DONE) ## Time and tokens to a good child, beside mergekit-evolve's search
+	$(BIN)/python -m benchmarks.search $(BENCH_OPTIONS)
+
 .PHONY: bench-irt
 bench-irt: $(DONE) ## Anchors beside full scoring: errors of estimates, holdout accuracy, tokens
 	$(BIN)/python -m benchmarks.irt $(BENCH_OPTIONS)

@@ -1,8 +1,9 @@
-"""A program that answers line by line: one JSON object in, one out."""
+"""A program that answers line by line, one JSON object in, one out; and what programs cost."""
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any, Self
 
 
 class LineProcess:
-    """A running program; leaving the context ends it."""
+    """A running program, in a working folder if one is given; leaving the context ends it."""
 
-    def __init__(self, command: Sequence[str | Path]) -> None:
+    def __init__(self, command: Sequence[str | Path], folder: Path | None = None) -> None:
         # A pipe that nobody reads would fill up; `__exit__` closes the file.
         self._errors = TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
+            cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -56,3 +58,23 @@ class LineProcess:
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer
+
+
+def descendants_cpu_seconds() -> float:
+    """Processor seconds of all running processes below this one, and of the children they had."""
+    parents: dict[int, int] = {}
+    ticks: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            # A name in parentheses comes before, and may hold blanks.
+            fields = path.read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        process = int(path.parent.name)
+        parents[process] = int(fields[1])
+        ticks[process] = sum(map(int, fields[11:15]))
+    found = {os.getpid()}
+    while more := {one for one, parent in parents.items() if parent in found} - found:
+        found |= more
+    found.remove(os.getpid())
+    return sum(ticks[one] for one in found) / os.sysconf("SC_CLK_TCK")
