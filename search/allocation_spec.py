@@ -26,7 +26,7 @@ class RacingAllocation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["racing"]
-    first: int = Field(default=32, ge=1, le=100_000)
+    first: int = Field(default=24, ge=1, le=100_000)
     block: int = Field(default=8, ge=1, le=100_000)
     error: float = Field(default=0.05, gt=0, lt=0.5)
     elite: int = Field(default=1, ge=1, le=1000)

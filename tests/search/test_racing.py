@@ -163,7 +163,7 @@ def test_errors_are_no_more_than_stated(tasks: dict[str, tuple[int, float]], err
     """
     counts = {task: n for task, (n, _) in tasks.items()}
     weights = {task: weight for task, (_, weight) in tasks.items()}
-    race = make_race(counts, weights, first=32, block=8, error=error, seed=1)
+    race = make_race(counts, weights, first=24, block=8, error=error, seed=1)
     source, errors = np.random.default_rng(1), Errors(race)
     for peers, mean, _ in product((1, 10), (0.03, 0.1, 0.5, 0.9), range(100)):
         chances = {task: skewed(mean, n, source) for task, n in counts.items()}
@@ -180,7 +180,7 @@ def test_errors_on_recorded_scores_are_no_more_than_stated() -> None:
     """200 trials of the demo's search, each with rivals up to 15 points better and worse."""
     lines = RECORDED.read_text(encoding="utf-8").split()
     scores = [[float(bit) for bit in f"{int(line, 16):0256b}"] for line in lines]
-    race = make_race({"ja": 256}, {"ja": 1.0}, first=32, block=8, error=0.05, seed=1)
+    race = make_race({"ja": 256}, {"ja": 1.0}, first=24, block=8, error=0.05, seed=1)
     source, errors = np.random.default_rng(1), Errors(race)
     for number in range(10, len(scores)):
         earlier = sorted(scores[: number // 10 * 10], key=sum)[-PEERS:]
@@ -203,7 +203,7 @@ def test_equal_scores_seen_by_chance_do_not_stop_a_candidate() -> None:
 def test_a_weak_candidate_stops_early(weaker_by: float, share: float) -> None:
     """The mean share of 256 items that it takes, against a rival with half of all right."""
     source = random.Random(2)
-    race = make_race({"t": 256}, {"t": 1.0}, first=32, block=8, error=0.05, seed=5)
+    race = make_race({"t": 256}, {"t": 1.0}, first=24, block=8, error=0.05, seed=5)
     spent = []
     for _ in range(200):
         right = [float(source.random() < 0.5) for _ in range(256)]
