@@ -11,6 +11,7 @@ import httpx
 
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
+from service.jobs.repository import PRIORITY
 from service.jobs.schemas import JobDetail, JobView
 from service.results.schemas import ResultView
 from service.trials.schemas import BestView, TrialView
@@ -44,11 +45,15 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, spec: Path) -> JobDetail:
+    def submit(self, spec: Path, priority: int = PRIORITY) -> JobDetail:
         """Submit the spec in a YAML or JSON file."""
         body = spec.read_bytes()
         answer = self._call(
-            "POST", "/v1/jobs", content=body, headers={"content-type": "application/yaml"}
+            "POST",
+            "/v1/jobs",
+            content=body,
+            params={"priority": priority},
+            headers={"content-type": "application/yaml"},
         )
         return JobDetail.model_validate(answer.json())
 
@@ -72,6 +77,11 @@ class Client:
     def result(self, job_id: str) -> ResultView:
         """The winner against everything it has to beat."""
         return ResultView.model_validate(self._call("GET", f"/v1/jobs/{job_id}/result").json())
+
+    def set_priority(self, job_id: str, priority: int) -> JobDetail:
+        """Give a job another share of the workers."""
+        answer = self._call("PUT", f"/v1/jobs/{job_id}/priority", json={"priority": priority})
+        return JobDetail.model_validate(answer.json())
 
     def evaluations(self, job_id: str, **filters: str) -> list[EvaluationView]:
         """What was evaluated for a job, by `split` and `kind`."""

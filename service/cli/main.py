@@ -14,6 +14,7 @@ from service.cli.options import JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.twin import twin
 from service.client import Client
+from service.jobs.repository import PRIORITY
 from service.settings import Settings
 
 app = typer.Typer(
@@ -25,6 +26,9 @@ app = typer.Typer(
 )
 
 Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
+Priority = Annotated[
+    int, typer.Option(min=1, max=100, help="Its share of the workers among the jobs there are.")
+]
 _ADDRESS = "http://127.0.0.1:8642"
 JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
 
@@ -78,10 +82,11 @@ def submit(
     spec: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A SearchSpec, YAML.")],
     url: Address = _ADDRESS,
     follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
+    priority: Priority = PRIORITY,
 ) -> None:
     """Submit a search job and print its id."""
     with explained(), Client(url) as client:
-        job = client.submit(spec)
+        job = client.submit(spec, priority)
         console.print(job.id)
         if follow:
             _watch(client, job.id)
@@ -132,6 +137,17 @@ def extend(
         console.print(client.extend(job, **given).state)
         if follow:
             _watch(client, job)
+
+
+@app.command("priority")
+def set_priority(
+    job: JobId,
+    value: Annotated[int, typer.Argument(min=1, max=100, help="Its share of the workers.")],
+    url: Address = _ADDRESS,
+) -> None:
+    """Give a job another share of the workers."""
+    with explained(), Client(url) as client:
+        console.print(client.set_priority(job, value).priority)
 
 
 @app.command()

@@ -99,10 +99,11 @@ class Controller(threading.Thread):
             active = {job.id: job for job in jobs.active(session)}
             held = leases.held(session)
             workers = leases.all_workers(session)
-        for job_id in [*self._running]:
-            if job_id not in active or not self._holdings.keeps(held, job_id):
-                log.warning("job_taken_over", job=job_id)
-                self._drop(job_id)
+        for running in [*self._running.values()]:
+            if not self._holdings.keeps(held, running.id):
+                self._lose(running.id)
+            elif running.id not in active:
+                self._leave(running)
         for owner in self._hands.unclaimed:
             if not self._holdings.keeps(held, owner):
                 self._hands.withdraw(owner)
@@ -118,9 +119,7 @@ class Controller(threading.Thread):
         """Leave so many jobs, that nothing is on its way for, to processes that have fewer."""
         idle = [running for running in self._running.values() if not running.flying]
         for running in idle[: max(count, 0)]:
-            self._drop(running.id)
-            self._holdings.release(running.holding)
-            log.info("job_given_back", job=running.id)
+            self._leave(running)
 
     def _take_up(self, active: Iterable[Job], held: Mapping[str, Held], count: int) -> None:
         """Take up to so many jobs that nobody holds: first those that work is here for, then the
@@ -187,8 +186,7 @@ class Controller(threading.Thread):
         except DatabaseLost:
             raise
         except LeaseLost:
-            log.warning("job_taken_over", job=holding.lease.subject)
-            self._drop(holding.lease.subject)
+            self._lose(holding.lease.subject)
         except Exception as error:
             log.error("job_failed", job=holding.lease.subject, exc_info=error)
             self._end(holding, "failed", f"{type(error).__name__}: {error}")
@@ -203,7 +201,16 @@ class Controller(threading.Thread):
                 leases.release(session, holding.lease)
             log.info("job_ended", job=job_id, state=state)
         except LeaseLost:
-            log.warning("job_taken_over", job=job_id)
+            self._lose(job_id)
+
+    def _lose(self, job_id: str) -> None:
+        log.warning("job_taken_over", job=job_id)
+        self._drop(job_id)
+
+    def _leave(self, running: RunningJob) -> None:
+        log.info("job_left", job=running.id)
+        self._drop(running.id)
+        self._holdings.release(running.holding)
 
     def _drop(self, job_id: str) -> None:
         """Forget the job, and give up what is on its way for it."""

@@ -17,7 +17,7 @@ from service.events import repository as events
 from service.jobs import repository as jobs
 from service.jobs.admission import admit
 from service.jobs.extending import MoreBudget, extend, renewals
-from service.jobs.schemas import JobDetail, JobView, StageView
+from service.jobs.schemas import JobDetail, JobView, Priority, PriorityChange, StageView
 from service.settings import Settings
 from service.stages import repository as stages
 from service.stages.warm_starts import histories
@@ -40,14 +40,17 @@ _BODY = {
 
 @router.post("", status_code=201, openapi_extra=_BODY, responses={422: {"model": Problem}})
 async def submit_job(
-    request: Request, database: DatabaseDependency, settings: SettingsDependency
+    request: Request,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+    priority: Annotated[Priority, Query()] = jobs.PRIORITY,
 ) -> JobDetail:
     """Submit a SearchSpec, as JSON or YAML. A spec that is wrong anywhere starts nothing."""
     try:
         text = (await request.body()).decode()
     except UnicodeDecodeError as error:
         raise Invalid([FieldError("body", "the spec is not UTF-8 text")]) from error
-    return await run_in_threadpool(_submit, text, database, settings)
+    return await run_in_threadpool(_submit, text, database, settings, priority)
 
 
 @router.get("")
@@ -88,11 +91,19 @@ def extend_job(job_id: str, more: MoreBudget, database: DatabaseDependency) -> J
         return _detail(session, extend(session, job_id, more))
 
 
-def _submit(text: str, database: Database, settings: Settings) -> JobDetail:
+@router.put("/{job_id}/priority", responses={404: {"model": Problem}, 409: {"model": Problem}})
+def set_priority(job_id: str, change: PriorityChange, database: DatabaseDependency) -> JobDetail:
+    """Give the job another share of the workers."""
+    with database.transaction() as session:
+        return _detail(session, jobs.set_priority(session, job_id, change.priority))
+
+
+def _submit(text: str, database: Database, settings: Settings, priority: int) -> JobDetail:
     admitted = admit(text, settings)
     spec = admitted.spec
     with database.transaction() as session:
-        job = jobs.create(session, spec.name, spec.model_dump(mode="json"), admitted.model_digests)
+        plain = spec.model_dump(mode="json")
+        job = jobs.create(session, spec.name, plain, admitted.model_digests, priority)
         stages.remember(session, job.id, histories(session, spec, admitted.genes))
         return _detail(session, job)
 

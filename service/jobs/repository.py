@@ -17,8 +17,15 @@ ACTIVE = ("queued", "running", "cancelling")
 ENDED = ("finished", "failed", "cancelled")
 
 
+PRIORITY = 10
+
+
 def create(
-    session: Session, name: str, spec: dict[str, Any], model_digests: Mapping[str, str]
+    session: Session,
+    name: str,
+    spec: dict[str, Any],
+    model_digests: Mapping[str, str],
+    priority: int = PRIORITY,
 ) -> Job:
     """A new job, queued."""
     job = Job(
@@ -28,6 +35,7 @@ def create(
         state="queued",
         phase="queued",
         model_digests=dict(model_digests),
+        priority=priority,
         created_at=now(),
     )
     session.add(job)
@@ -93,6 +101,17 @@ def end_stage(session: Session, job_id: str, stage: str, count: int, limit: str 
     data = {"stage": stage, "trials": count, "limit": limit}
     if data not in events.data_of(session, job_id, "stage.ended"):
         events.append(session, job_id, "stage.ended", data)
+
+
+def set_priority(session: Session, job_id: str, priority: int) -> Job:
+    """Change the job's share of the workers. Raises NotFound, or Conflict once it has ended."""
+    job = get(session, job_id)
+    if job.state in ENDED:
+        raise Conflict(f"the job is {job.state} already")
+    if job.priority != priority:
+        job.priority = priority
+        events.append(session, job_id, "job.priority", {"priority": priority})
+    return job
 
 
 def request_cancel(session: Session, job_id: str) -> Job:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from service.tables import Job
 from service.trials.repository import Progress
@@ -17,6 +17,24 @@ class BestSoFar(BaseModel):
 
     trial: int
     fitness: float
+
+
+Priority = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=100,
+        description="Jobs share the workers in proportion to their priorities.",
+    ),
+]
+
+
+class PriorityChange(BaseModel):
+    """A job's share of the workers from now on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    priority: Priority
 
 
 class StageView(BaseModel):
@@ -68,6 +86,7 @@ class JobView(BaseModel):
     state: str = Field(description="queued, running, cancelling, finished, failed or cancelled")
     phase: str = Field(description="queued, parents, prepare, search, select, holdout or ended")
     reason: str | None = Field(description="Why the job failed, if it did.")
+    priority: int = Field(description="Its weight among the jobs that share the workers.")
     trials_total: int | None = Field(
         description="Trials that it will have at most; null where a budget sets no limit on them."
     )
@@ -99,6 +118,7 @@ class JobView(BaseModel):
             state=job.state,
             phase=job.phase,
             reason=job.reason,
+            priority=job.priority,
             trials_total=_total(stages),
             stages=stages,
             trials_finished=progress.finished,
