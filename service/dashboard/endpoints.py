@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from service.dashboard import assets, panels
+from service.dashboard import assets, drafts, panels
 from service.dashboard.pages import render
 from service.dependencies import DatabaseDependency
 from service.errors import NotFound
@@ -20,6 +20,7 @@ from service.jobs import repository as jobs
 
 router = APIRouter(include_in_schema=False)
 router.include_router(panels.router)
+router.include_router(drafts.router)
 
 
 @router.get("/")
@@ -34,6 +35,20 @@ def show_jobs(request: Request, database: DatabaseDependency) -> Response:
 def show_jobs_elsewhere() -> Response:
     """Where somebody arrives who cuts a job's address short."""
     return RedirectResponse("./", status_code=308)
+
+
+@router.get("/new")
+def show_form(request: Request) -> Response:
+    """The form for a new job."""
+    return render(request, "new.html", {})
+
+
+@router.get("/compare")
+def show_comparison(request: Request, database: DatabaseDependency) -> Response:
+    """Several jobs side by side; the address says which."""
+    with database.snapshot() as session:
+        cursor = events.newest(session)
+    return render(request, "compare.html", {"cursor": cursor, "plotly_url": assets.PLOTLY_URL})
 
 
 @router.get("/jobs/{job_id}")

@@ -114,14 +114,17 @@ def get_picture(
             return f"trial {numbers.get(model.removeprefix(PREFIX), '?')}"
         return aliases.get(model, model)
 
-    return picture(recipe, _depth(job, settings), name)
+    model = _model(job, settings)
+    if model is None:
+        return picture(recipe, None, name)
+    return picture(recipe, model.num_layers, name, head=not model.tied_embeddings)
 
 
-def _depth(job: Job, settings: Settings) -> int | None:
-    """The number of layers of the job's models; None if they are gone."""
+def _model(job: Job, settings: Settings) -> CheckpointInfo | None:
+    """One of the job's models, which are alike in shape; None if they are gone."""
     spec = SearchSpec.model_validate(job.spec)
     for alias, model in spec.models.items():
         found = resolve(model.ref, settings.models_dir, f"models.{alias}.ref")
         if isinstance(found, CheckpointInfo):
-            return found.num_layers
+            return found
     return None

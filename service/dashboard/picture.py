@@ -53,14 +53,16 @@ class Picture(BaseModel):
     hops: list[HopView]
 
 
-def picture(recipe: Recipe, depth: int | None, name: Callable[[str], str]) -> Picture:
+def picture(
+    recipe: Recipe, depth: int | None, name: Callable[[str], str], *, head: bool = True
+) -> Picture:
     """The picture of a recipe.
 
     `depth` is the number of layers of a recipe over whole models; where None, the longest gradient
-    decides. `name` gives a model's name in words.
+    decides. `name` gives a model's name in words. `head`: whether the models have one of their own.
     """
     path = read_path(recipe)
-    grids = [] if path is not None else list(_grids(recipe, depth, name))
+    grids = [] if path is not None else list(_grids(recipe, depth, name, head=head))
     return Picture(
         method=recipe.merge_method,
         base=None if recipe.base_model is None else name(recipe.base_model),
@@ -73,7 +75,9 @@ def _hops(path: Path, name: Callable[[str], str]) -> list[HopView]:
     return [HopView(model=name(hop.model), layer=hop.layer, scale=hop.scale) for hop in path.hops]
 
 
-def _grids(recipe: Recipe, depth: int | None, name: Callable[[str], str]) -> Iterator[Grid]:
+def _grids(
+    recipe: Recipe, depth: int | None, name: Callable[[str], str], *, head: bool
+) -> Iterator[Grid]:
     layout = lay_out(recipe, _depth(recipe, depth))
     given = _given(recipe)
     for parameter in get_method(recipe.merge_method).parameters:
@@ -81,6 +85,7 @@ def _grids(recipe: Recipe, depth: int | None, name: Callable[[str], str]) -> Ite
             continue
         columns = _columns(recipe, layout, parameter)
         rows = _rows(layout, parameter, columns)
+        rows = rows if head else rows[:-1]
         yield Grid(
             name=parameter.name,
             summary=parameter.summary,

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.app import create_app
 from service.settings import Settings
@@ -18,9 +19,12 @@ _SECONDS = 20.0
 class Site:
     """The real service without workers: what the controller would write, the test writes."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, prefix: str = "") -> None:
         self._settings = Settings(data_dir=data, workers=0)
+        self._prefix = prefix
         self._port = 0
+        # Streams of events that are open.
+        self.streams = 0
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
 
@@ -34,6 +38,21 @@ class Site:
         """The database that it serves."""
         return self._settings.database_url
 
+    def _counting(self, app: ASGIApp) -> ASGIApp:
+        async def counted(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http":
+                # As a proxy that serves under a path of its own hands requests on.
+                assert scope["path"].startswith(self._prefix)
+                scope = scope | {"path": scope["path"].removeprefix(self._prefix)}
+            is_stream = scope.get("path") == "/v1/events"
+            self.streams += is_stream
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.streams -= is_stream
+
+        return counted
+
     def start(self) -> None:
         """Serve, and return once it answers."""
         listener = socket.socket()
@@ -41,7 +60,7 @@ class Site:
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            create_app(self._settings), log_level="critical", timeout_graceful_shutdown=0
+            self._counting(create_app(self._settings)), log_level="critical", timeout_graceful_shutdown=0
         )
         server = uvicorn.Server(config)
 

@@ -295,7 +295,7 @@ def test_every_kind_of_event_is_listened_to(page: Page, database: Database) -> N
     job.end_exports()
     with database.transaction() as session:
         kinds = {kind for (kind,) in session.query(Event.kind).distinct()}
-    script = page.request.get("/static/stream.js").text()
+    script = page.request.get("/static/event_kinds.js").text()
     assert len(kinds) == 8
     assert [kind for kind in sorted(kinds) if f'"{kind}"' not in script] == []
 

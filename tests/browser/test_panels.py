@@ -23,7 +23,7 @@ def test_the_heat_map_has_a_number_for_every_layer_and_parent(
     table = page.get_by_role("table", name="weight")
     expect(table.locator("thead th")).to_have_text(["maths", "ja"])
     rows = table.locator("tbody tr")
-    expect(rows).to_have_count(7)
+    expect(rows).to_have_count(6)
     expect(rows.nth(1)).to_have_text("layer 00.160.46")
     expect(rows.nth(4)).to_have_text("layer 30.460.16")
     job.generation(18, [0.9])

@@ -35,7 +35,8 @@ export function drawParallel(plotly, target, twin, { genes, trials, order, best 
   plotly.react(target, traces, layoutOf(target, colours, shown, range), CONFIG);
   twin.replaceChildren(genomeTable(genes, ranked.slice(-IN_TABLE).reverse()));
   const some = lines.length < whole.length ? `${count(lines.length)} of ${count(whole.length)} trials are drawn, the best tenth of them all. ` : "";
-  const left = shown.length < genes.length ? `The ${shown.length} genes that matter most, of ${genes.length}. ` : "";
+  const which = order.length ? `The ${shown.length} genes that matter most` : `The first ${shown.length} genes`;
+  const left = shown.length < genes.length ? `${which}, of ${genes.length}. ` : "";
   return `${left}${some}Every axis runs over its gene’s bounds; the last is fitness, ${percent(range.low)} to ${percent(range.high)}. Darker lines are better; the thick one is trial ${top.number}.`;
 }
 

@@ -7,9 +7,14 @@ import { drawPath } from "./path_drawing.js";
 export function recipePicture(picture) {
   if (picture.hops.length) return drawPath(picture.hops);
   const base = picture.base === null ? "" : ` on top of ${picture.base}`;
-  const method = element("p", { class: "quiet" }, `${picture.method.replaceAll("_", " ")}${base}. Rows run from the embeddings to the head.`);
-  return [method, element("div", { class: "heats" }, ...picture.grids.map(heatMap))];
+  const same = picture.grids.filter(isConstant).map(({ name, values }) => ` ${name}: ${values[0][0]}.`);
+  const words = `${picture.method.replaceAll("_", " ")}${base}.${same.join("")} Rows run from the embeddings to the top.`;
+  const maps = picture.grids.filter((grid) => !isConstant(grid)).map(heatMap);
+  return [element("p", { class: "quiet" }, words), element("div", { class: "heats" }, ...maps)];
 }
+
+// One value for all layers and models is said in words.
+const isConstant = ({ columns, values }) => columns.length === 1 && new Set(values.flat()).size === 1;
 
 function heatMap({ name, summary, columns, rows, values }) {
   const largest = Math.max(...values.flat().map((value) => (typeof value === "number" ? Math.abs(value) : 0)));

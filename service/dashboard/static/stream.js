@@ -1,67 +1,57 @@
-// The service's events, in order and without a gap, from a cursor on and across every loss.
+// The service's events as a page follows them: one stream for all tabs of a browser.
 
-import { at } from "./api.js";
-
-const KINDS = [
-  "job.created",
-  "job.started",
-  "job.phase",
-  "job.winner",
-  "job.cancelling",
-  "job.extended",
-  "job.finished",
-  "job.failed",
-  "job.cancelled",
-  "stage.ended",
-  "trial.finished",
-  "trial.rescored",
-  "anchors.chosen",
-  "evaluation.finished",
-  "holdout.used",
-  "export.finished",
-  "export.failed",
-];
-const RETRY_MS = 3000;
+import { openEvents } from "./event_source.js";
 
 // Calls `onEvent(kind, data)` for every event after `cursor`, of one job or of all; `onLost` when
-// the stream breaks and `onResumed` when it is there again.
+// the stream breaks, and `onResumed` when it is there again or when something may have been missed.
 export function follow({ job, cursor, onEvent, onLost, onResumed }) {
+  const take = ({ event, lost, resumed, polled }) => {
+    if (event && (!job || event.data.job === job)) onEvent(event.kind, event.data);
+    if (lost) onLost();
+    if (resumed) onResumed(Boolean(polled));
+  };
+  if (typeof SharedWorker === "undefined") followAlone(Number(cursor), take);
+  else followTogether(Number(cursor), take);
+}
+
+function followTogether(cursor, take) {
+  const address = new URL("stream_worker.js", import.meta.url);
+  let port = null;
+
+  function join() {
+    port = new SharedWorker(address, { type: "module", name: "events" }).port;
+    port.addEventListener("message", ({ data }) => take(data));
+    port.start();
+    port.postMessage({ cursor });
+  }
+
+  // A page that is left says so; one that comes back from the browser's cache joins again.
+  addEventListener("pagehide", () => port.postMessage({ leave: true }));
+  addEventListener("pageshow", ({ persisted }) => {
+    if (!persisted) return;
+    join();
+    take({ resumed: true });
+  });
+  join();
+}
+
+// A browser opens only six connections to one host: a tab that nobody sees gives its own back.
+function followAlone(cursor, take) {
   let last = cursor;
-  let source = null;
-  let retry = null;
-  let lost = false;
-
-  function open() {
-    const query = new URLSearchParams({ since: last });
-    if (job) query.set("job", job);
-    source = new EventSource(at(`/v1/events?${query}`));
-    source.addEventListener("open", () => {
-      if (lost) onResumed();
-      lost = false;
+  const open = () =>
+    openEvents({
+      cursor: last,
+      onEvent(event) {
+        last = event.id;
+        take({ event });
+      },
+      onLost: () => take({ lost: true }),
+      onResumed: () => take({ resumed: true }),
+      onPoll: () => take({ resumed: true, polled: true }),
     });
-    source.addEventListener("error", () => {
-      if (!lost) onLost();
-      lost = true;
-      // The browser tries again by itself, unless it got an answer that is no stream.
-      if (source.readyState === EventSource.CLOSED) retry = setTimeout(open, RETRY_MS);
-    });
-    for (const kind of KINDS) {
-      source.addEventListener(kind, (message) => {
-        last = message.lastEventId;
-        onEvent(kind, JSON.parse(message.data));
-      });
-    }
-  }
-
-  function close() {
-    clearTimeout(retry);
-    source.close();
-  }
-
-  // A browser opens only six connections to one host: a tab that nobody sees gives its own back.
+  let close = open();
   document.addEventListener("visibilitychange", () => {
     close();
-    if (!document.hidden) open();
+    if (!document.hidden) close = open();
   });
-  open();
 }
