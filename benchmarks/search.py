@@ -56,6 +56,8 @@ TARGET = 0.9 * BEST_KNOWN
 WORKERS = 2
 _SEARCHING = ("queued", "parents", "prepare", "search")
 _POLL_SECONDS = 0.5
+# It is outside the clock, and on a busy machine it takes minutes.
+_START_SECONDS = 900.0
 
 
 def main() -> None:
@@ -133,7 +135,9 @@ def _search_with_cuvee(
         path = Path(name) / "spec.yaml"
         path.write_text(yaml.safe_dump(job_spec(seed, options.cap, allocation)), encoding="utf-8")
         with (
-            local_service(Path(name), ROOT, WORKERS, Console(stderr=True)) as address,
+            local_service(
+                Path(name), ROOT, WORKERS, Console(stderr=True), start_seconds=_START_SECONDS
+            ) as address,
             Client(address) as client,
         ):
             found = list(_job_candidates(client, path, options.cap))

@@ -172,13 +172,14 @@ class Search:
         self.tokens = 0
         self.merge_seconds = 0.0
         torch.set_num_threads(way.threads)
-        model = AutoModelForCausalLM.from_config(self._config, dtype=DTYPES[way.dtype])
+        auto: Any = AutoModelForCausalLM
+        model = auto.from_config(self._config, dtype=DTYPES[way.dtype])
         model.eval().requires_grad_(False)
         self._model = HFLM(pretrained=model, tokenizer=self._tokenizer, batch_size=way.batch_size)
         generate = self._model._model_generate
 
         def counting(context: torch.Tensor, **options: Any) -> torch.Tensor:
-            written = generate(context, **options)
+            written: torch.Tensor = generate(context, **options)
             self._count(written[:, context.shape[1] :])
             return written
 

@@ -17,10 +17,17 @@ _START_SECONDS = 120.0
 
 
 @contextmanager
-def local_service(folder: Path, models: Path, workers: int, console: Console) -> Iterator[str]:
+def local_service(
+    folder: Path,
+    models: Path,
+    workers: int,
+    console: Console,
+    *,
+    start_seconds: float = _START_SECONDS,
+) -> Iterator[str]:
     """Serve as `cuvee serve` does, with its data in `folder`; gives the address.
 
-    Raises ApiError when the service does not start.
+    Raises ApiError when the service has not started after `start_seconds`.
     """
     announced = folder / "address"
     announced.unlink(missing_ok=True)
@@ -31,7 +38,7 @@ def local_service(folder: Path, models: Path, workers: int, console: Console) ->
         process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             with console.status("starting the service and its workers"):
-                deadline = time.monotonic() + _START_SECONDS
+                deadline = time.monotonic() + start_seconds
                 while not announced.exists():
                     if process.poll() is not None or time.monotonic() > deadline:
                         raise ApiError([f"the service did not start; see {log_file}"])
