@@ -16,14 +16,17 @@ OWN_METHODS = frozenset(
 )
 """Methods that mergekit (0.1.5) has nothing like."""
 
+_SCALED = "input_scale is Cuvee's own: mergekit passes over it, and makes another model."
+_CALIBRATED = "The method and its calibration are Cuvee's own: mergekit has nothing like them."
+
 
 def extensions(recipe: Recipe) -> list[str]:
     """A sentence for everything in the recipe that mergekit lacks, or takes for something else."""
     found = []
     if any("input_scale" in scope for scope in _scopes(recipe)):
-        found.append("input_scale is Cuvee's own: mergekit passes over it, and makes another model.")
+        found.append(_SCALED)
     if recipe.calibration is not None:
-        found.append("The method and its calibration are Cuvee's own: mergekit has nothing like them.")
+        found.append(_CALIBRATED)
     elif recipe.merge_method in OWN_METHODS:
         found.append(f"{recipe.merge_method} is Cuvee's own: mergekit has no such method.")
     if any("random_seed" in scope for scope in _scopes(recipe)):
