@@ -40,6 +40,11 @@ class Settings(BaseSettings):
     device: str = Field(
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
     )
+    hub_token_file: Path | None = Field(
+        default=None,
+        description="A file with the Hugging Face token that exports are uploaded with; without "
+        "one it is HF_TOKEN, or what `hf auth login` left.",
+    )
 
     lease_seconds: float = Field(
         default=10.0,

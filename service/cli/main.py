@@ -10,7 +10,8 @@ from rich.table import Column, Table
 
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
-from service.cli.options import JsonFile, TasksFolder
+from service.cli.exporting import export
+from service.cli.options import Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.twin import twin
 from service.client import Client
@@ -24,9 +25,7 @@ app = typer.Typer(
     help="Search for model-merge recipes: submit a search, watch it, export the best child.",
 )
 
-Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
 _ADDRESS = "http://127.0.0.1:8642"
-JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
 
 
 @app.command()
@@ -135,19 +134,6 @@ def extend(
 
 
 @app.command()
-def export(
-    job: JobId,
-    trial: Annotated[
-        int | None, typer.Option(min=0, help="Which trial's child; default: the best.")
-    ] = None,
-    url: Address = _ADDRESS,
-) -> None:
-    """Write a child's checkpoint and print its folder."""
-    with explained(), Client(url) as client:
-        console.print(client.export(job, trial).folder, soft_wrap=True)
-
-
-@app.command()
 def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to keep everything; default: a temporary folder.")
@@ -165,6 +151,7 @@ def demo(
         run_demo(console, folder, json_file, spec, workers)
 
 
+app.command()(export)
 app.command()(compress)
 app.command()(decompress)
 app.command()(merge_experts)

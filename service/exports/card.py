@@ -48,8 +48,10 @@ def _metadata(evidence: Evidence, title: str) -> ModelCardData:
         pipeline_tag="text-generation",
         tags=["merge", "cuvee", evidence.recipe.merge_method],
         eval_results=list(_eval_results(evidence)) or None,
-        **({"base_model_relation": "merge"} if repositories else {}),
-        **evidence.licence.metadata(),
+        license=evidence.licence.licence,
+        license_name=evidence.licence.name,
+        license_link=evidence.licence.link,
+        base_model_relation="merge" if repositories else None,
     )
 
 

@@ -6,10 +6,12 @@ from fastapi import APIRouter
 
 from search.errors import FieldError
 from service.dependencies import DatabaseDependency, SettingsDependency
-from service.errors import Conflict, Invalid, Problem
+from service.errors import Conflict, Invalid, Problem, Refused
 from service.exports import repository as exports
+from service.exports.hub import hub_token
 from service.exports.schemas import ExportRequest, ExportView
 from service.jobs import repository as jobs
+from service.settings import Settings
 from service.tables import Job
 from service.trials import repository as trials
 
@@ -29,7 +31,7 @@ def request_export(
 
     A failed upload that is asked for again goes on where it stopped.
     """
-    _check(body)
+    _check(body, settings)
     with database.transaction() as session:
         job = jobs.get(session, job_id)
         _check_parents(body, job)
@@ -78,9 +80,12 @@ def _check_parents(body: ExportRequest, job: Job) -> None:
         raise Invalid([FieldError(f"body.parents.{alias}", message) for alias in unknown])
 
 
-def _check(body: ExportRequest) -> None:
-    """Raises Invalid for what says nothing without a target."""
+def _check(body: ExportRequest, settings: Settings) -> None:
+    """Raises Invalid for what says nothing without a target, Refused for an upload that nobody has
+    a token for."""
     if body.target is None:
         given = [name for name in ("public", "dry_run") if getattr(body, name)]
         if given:
             raise Invalid([FieldError(f"body.{name}", "needs a target") for name in given])
+    elif not body.dry_run and hub_token(settings) is None:
+        raise Refused("the service has no token for the hub: set HF_TOKEN or CUVEE_HUB_TOKEN_FILE")

@@ -24,6 +24,11 @@ from service.results.view import result_of
 from service.tables import Job, Trial
 from service.trials import repository as trials
 
+_TRIAL_FIELDS = (
+    *("number", "stage", "generation", "state", "fitness", "n", "tokens", "same_as"),
+    *("objectives", "constraints", "digest", "genome"),
+)
+
 
 @dataclass(frozen=True)
 class ParentModel:
@@ -176,6 +181,4 @@ def _unheld(number: int) -> str:
 
 
 def _plain_trial(trial: Trial) -> dict[str, Any]:
-    fields = ("number", "stage", "generation", "state", "fitness", "n", "tokens", "same_as")
-    fields += ("objectives", "constraints", "digest", "genome")
-    return {field: getattr(trial, field) for field in fields}
+    return {field: getattr(trial, field) for field in _TRIAL_FIELDS}

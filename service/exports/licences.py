@@ -36,11 +36,6 @@ class Licence:
     link: str | None = None
     warnings: list[str] = field(default_factory=list)
 
-    def metadata(self) -> dict[str, str]:
-        """The fields of a model card."""
-        fields = {"license": self.licence, "license_name": self.name, "license_link": self.link}
-        return {key: value for key, value in fields.items() if value is not None}
-
 
 def read_card(folder: Path) -> ParentCard:
     """What the README.md in a parent's folder says; nothing where there is none, or no metadata."""
