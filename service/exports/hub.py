@@ -76,7 +76,7 @@ def upload(
 
 
 def _attempt(folder: Path, repository: str, message: str, api: HfApi, report: Report | None) -> str:
-    there = api.repo_info(repository)
+    there = api.model_info(repository)
     files = files_of(folder)
     size = sum(file.size for file in files)
     done = 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import structlog
 from huggingface_hub import HfApi
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from service.controller.holding import Holding, Holdings
 from service.database import Database, DatabaseLost

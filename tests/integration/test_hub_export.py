@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from huggingface_hub import ModelCard
+from huggingface_hub import ModelCard, ModelCardData
 from typer.testing import CliRunner
 
 from service.app import create_app
@@ -53,6 +53,7 @@ def job_id(service: RunningService) -> str:
         return finished_job(app, api, zoo_spec(trials=12))
 
 
+@pytest.mark.long
 def test_an_upload_refused_and_then_killed_leaves_one_commit_after_all(
     hub: Hub, service: RunningService, job_id: str
 ) -> None:
@@ -92,9 +93,10 @@ def test_an_upload_refused_and_then_killed_leaves_one_commit_after_all(
         f"Trial {view['trial']} of small, by Cuvee",
     ]
     assert repository.private
-    card = ModelCard(repository.head.files["README.md"].decode())
-    assert card.data.to_dict()["license"] == "apache-2.0"
-    assert card.data.to_dict()["base_model"] == ["me/base", "me/maths", "me/ja"]
+    card = ModelCard(repository.head.files["README.md"].decode()).data
+    assert isinstance(card, ModelCardData)
+    assert card.license == "apache-2.0"
+    assert card.base_model == ["me/base", "me/maths", "me/ja"]
     for path in service.data.rglob("*"):
         if path.is_file():
             assert TOKEN.encode() not in path.read_bytes(), path
