@@ -45,9 +45,9 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, spec: Path) -> JobDetail:
-        """Submit the spec in a YAML or JSON file."""
-        body = spec.read_bytes()
+    def submit(self, spec: Path | str) -> JobDetail:
+        """Submit a spec, YAML or JSON: a file's, or the text itself."""
+        body = spec.encode() if isinstance(spec, str) else spec.read_bytes()
         answer = self._call(
             "POST", "/v1/jobs", content=body, headers={"content-type": "application/yaml"}
         )

@@ -91,6 +91,11 @@ class Hub:
                     return one
         return None
 
+    def add(self, name: str, files: dict[str, bytes]) -> None:
+        """A public repository with these files."""
+        self.repositories[name] = Repository(private=False)
+        self.repositories[name].commit("initial commit", files)
+
     def count(self, method: str, path: str) -> int:
         """How many requests of `method` had `path` in their path."""
         return sum(one == method and path in where for one, where, _ in self.requests)

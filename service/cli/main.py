@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
 from service.cli.exporting import export
+from service.cli.importing import import_recipe
 from service.cli.options import Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.twin import twin
@@ -152,6 +153,7 @@ def demo(
 
 
 app.command()(export)
+app.command("import")(import_recipe)
 app.command()(compress)
 app.command()(decompress)
 app.command()(merge_experts)
