@@ -35,7 +35,7 @@ def load_plain_documents(text: str) -> list[object]:
 
 def _documents(loader: _PlainLoader) -> list[object]:
     found = []
-    while loader.check_data():
+    while loader.check_data():  # type: ignore[no-untyped-call]
         found.append(loader.get_data())
     return found
 

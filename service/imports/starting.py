@@ -44,35 +44,27 @@ def starting_spec(
     Raises RecipeError, naming the field that a search cannot hold.
     """
     aliases = _aliases(references)
-    stages = []
+    named, shapes = dict(aliases), dict(models)
+    stages: list[dict[str, Any]] = []
     for step, recipe in steps.items():
-        final = step == ""
-        shapes = dict(models)
-        named = {name: aliases[name] for name in references}
-        for earlier in stages:
-            named[earlier["step"]] = f"{earlier['name']}.best"
-            shapes[earlier["step"]] = earlier["like"]
+        budget = trials if step == "" else 1
         like = shapes[recipe.base_model or recipe.model_names()[0]]
         check_recipe(recipe, {one: shapes[one] for one in recipe.model_names()})
-        budget = trials if final else 1
-        space = _space(recipe, named, like, layer_groups if budget > 1 else 1)
+        stage = _WORD.sub("-", step).strip("-") or "recipe"
         stages.append(
             {
-                "step": step,
-                "like": like,
-                "name": "recipe" if final else _WORD.sub("-", step).strip("-") or "step",
-                "space": space,
+                "name": stage,
+                "space": _space(recipe, named, like, layer_groups if budget > 1 else 1),
                 "seeds": "start",
                 "budget": {"trials": budget},
-                "sampler": {"kind": "cmaes"} if budget > 1 else {"kind": "random", "batch": 1},
             }
         )
-    kept = ("name", "space", "sampler", "seeds", "budget")
+        named[step], shapes[step] = f"{stage}.best", like
     spec: dict[str, Any] = {
         "name": name,
         "models": {aliases[one]: {"ref": ref} for one, ref in references.items()},
         "tasks": [{"task": task} for task in tasks],
-        "stages": [{key: stage[key] for key in kept} for stage in stages],
+        "stages": stages,
     }
     if trials == 1:
         spec |= {"select": {"top_k": 1}, "baselines": {"averages": False, "grid_step": None}}

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from huggingface_hub import constants
 from typer.testing import CliRunner
 
@@ -25,6 +27,7 @@ from service.imports.sources import parse_steps, read_source
 from service.imports.starting import starting_spec
 from service.models import located, shapes
 from tests.hub_server import TOKEN, hub_server
+from tests.service.exported import export, finished_job, folder_of
 
 TASK = "word_problems_ja"
 NAMES = ("tiny/base", "tiny/left", "tiny/right")
@@ -110,6 +113,20 @@ def test_the_first_trial_is_the_recipes_child(text: str, trials: int, models_dir
         torch.testing.assert_close(found[name], tensor, msg=name, rtol=1e-5, atol=1e-6)
     assert spec.stages[-1].budget.trials == trials
     assert SearchSpec.from_yaml(spec.to_yaml()) == spec
+
+
+def test_a_recipe_of_two_steps_is_evaluated_alone(
+    app: FastAPI, api: TestClient, models_dir: Path
+) -> None:
+    text = f"name: first\n{DARE.strip()}\n---\n" + LINEAR.replace("tiny/left", "first")
+    spec = imported(text, models_dir, trials=1).model_dump(mode="json")
+    job_id = finished_job(app, api, spec)
+    job = api.get(f"/v1/jobs/{job_id}").json()
+    assert (job["state"], job["trials_total"], job["winner"]) == ("finished", 2, 1)
+    folder = folder_of(export(app, api, job_id))
+    steps = read_source(str(folder))
+    assert list(steps) == ["step-1", ""]
+    assert steps["step-1"].merge_method == "dare_linear"
 
 
 def test_groups_are_as_coarse_as_the_values_allow(models_dir: Path) -> None:
