@@ -37,6 +37,11 @@ class Settings(BaseSettings):
         ge=0,
         description="Ray actors that evaluate candidates, one CPU each; 0 serves the API only.",
     )
+    ray_address: str | None = Field(
+        default=None,
+        description="host:port of a Ray cluster that workers run on; it has a node on this machine. "
+        "Default: a Ray of the service's own.",
+    )
     device: str = Field(
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
     )
