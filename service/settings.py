@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     )
     ray_address: str | None = Field(
         default=None,
-        description="host:port of a Ray cluster that workers run on; it has a node on this machine. "
+        description="host:port of a Ray cluster for the workers, which has a node on this machine. "
         "Default: a Ray of the service's own.",
     )
     device: str = Field(
