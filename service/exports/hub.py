@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import httpx2
 import structlog
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
@@ -24,6 +25,9 @@ PAUSES = (5.0, 30.0, 120.0)
 _OURS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|expanded_recipe\.yaml")
 # What another attempt does not mend: who we are, what we may do, what we sent.
 _FINAL = {400, 401, 402, 403, 404, 413}
+
+# What the library raises; what `report` raises is the caller's. It wraps the errors of threads.
+_HUB_ERRORS = (httpx2.HTTPError, OSError, RuntimeError, ValueError)
 
 Report = Callable[[int, int], None]
 
@@ -66,7 +70,7 @@ def upload(
             # Making a repository that is there already changes nothing.
             api.create_repo(repository, private=not public, exist_ok=True)
             return _attempt(folder, repository, message, api, report)
-        except Exception as error:
+        except _HUB_ERRORS as error:
             reason = _reason(error, str(api.token or ""))
             if pause is None or not _passing(error):
                 raise UploadFailed(reason) from None

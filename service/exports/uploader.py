@@ -50,7 +50,7 @@ class Uploader(threading.Thread):
         while not self._stopping.wait(_POLL_SECONDS):
             try:
                 self._carry_all()
-            except (DatabaseLost, LeaseLost) as error:
+            except (*DatabaseLost, LeaseLost) as error:
                 log.warning("upload_interrupted", reason=str(error))
 
     def _carry_all(self) -> None:
@@ -67,7 +67,7 @@ class Uploader(threading.Thread):
         reason = commit = None
         try:
             commit = self._upload(export, holding.database)
-        except (DatabaseLost, LeaseLost):
+        except (*DatabaseLost, LeaseLost):
             raise
         except (UploadFailed, OSError) as error:
             reason = str(error)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.controller.exporting import ExportQueue
+from service.controller.holding import Holdings
 from tests.service.conftest import Spec
 from tests.service.instant import live
 from workers.evaluator import Evaluator
@@ -28,12 +29,14 @@ def export(app: FastAPI, api: TestClient, job_id: str, **body: Any) -> dict[str,
     """Ask for an export, and write it as the controller and a worker do."""
     answer = api.post(f"/v1/jobs/{job_id}/exports", json=body)
     assert answer.status_code == 202, answer.text
-    queue = ExportQueue(app.state.database, app.state.settings)
-    while (work := queue.next()) is not None:
+    holdings = Holdings(app.state.database, workers=0, seconds=60.0)
+    queue = ExportQueue(app.state.database, holdings, app.state.settings)
+    while (found := queue.next()) is not None:
+        _, work = found
         assert isinstance(work, WriteCheckpoint)
         queue.record(Evaluator(work.context).write(work, "here"))
-    found: dict[str, Any] = api.get(f"/v1/jobs/{job_id}/exports/{answer.json()['id']}").json()
-    return found
+    view: dict[str, Any] = api.get(f"/v1/jobs/{job_id}/exports/{answer.json()['id']}").json()
+    return view
 
 
 def folder_of(view: dict[str, Any]) -> Path:

@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from huggingface_hub import constants
 
+from service.controller.holding import Holdings
 from service.exports.uploader import Uploader
 from service.settings import Settings
 from tests.hub_server import TOKEN, Hub, hub_server
@@ -32,7 +33,8 @@ def hub(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
     with hub_server() as serving:
         monkeypatch.setattr(constants, "ENDPOINT", serving.address)
-        uploader = Uploader(app.state.database, app.state.settings)
+        holdings = Holdings(app.state.database, workers=0, seconds=60.0)
+        uploader = Uploader(app.state.database, holdings, app.state.settings)
         uploader.start()
         yield serving
         uploader.stop()
