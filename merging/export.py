@@ -40,6 +40,7 @@ def write_checkpoint(
     max_shard_bytes: int = SHARD_BYTES,
     measured: Measured | None = None,
     steps: Mapping[str, Recipe] | None = None,
+    documents: Mapping[str, str] | None = None,
 ) -> None:
     """Merge `recipe` and write config, weights, tokenizer, generation settings and recipe.yaml.
 
@@ -51,7 +52,7 @@ def write_checkpoint(
     A path through blocks becomes a model of as many layers, its scales folded into the weights.
     A procedure's own recipe is written as expanded_recipe.yaml. `measured` is what a data-driven
     method needs; `steps` are the recipes of those parents that are children themselves, which
-    recipe.yaml begins with.
+    recipe.yaml begins with. `documents` are texts to lay beside them, by file name.
 
     The folder appears whole or not at all. Raises CheckpointError if `out` holds anything and
     `overwrite` is not set, or a path's scales cannot be folded; RecipeError, CalibrationError and
@@ -83,6 +84,8 @@ def write_checkpoint(
         if isinstance(child, Merger) and child.recipe != recipe:
             expanded = to_documents(child.recipe, steps or {})
             (draft / "expanded_recipe.yaml").write_text(expanded, encoding="utf-8")
+        for name, text in (documents or {}).items():
+            (draft / name).write_text(text, encoding="utf-8")
 
 
 class _Child(Protocol):

@@ -33,6 +33,7 @@ from pydantic import (
 )
 
 from merging.errors import RecipeError
+from merging.extensions import extensions
 from merging.values import Setting, parse_setting, plain_setting
 
 DType = Literal["float32", "float16", "bfloat16"]
@@ -45,10 +46,6 @@ Parameters = dict[
         PlainSerializer(plain_setting, return_type=Any),
     ],
 ]
-
-
-_EXTENDED = "# input_scale is Cuvee's own: mergekit passes over it, and makes another model.\n"
-_CALIBRATED = "# The method and its calibration are Cuvee's own: mergekit has nothing like them.\n"
 
 
 class _Part(BaseModel):
@@ -153,11 +150,10 @@ class Recipe(_Part):
         return cls.parse(data)
 
     def to_yaml(self) -> str:
-        """The recipe as a mergekit configuration; `from_yaml` reads it back."""
+        """The recipe as a mergekit configuration, beginning with what mergekit lacks (see
+        `merging.extensions`); `from_yaml` reads it back."""
         text = yaml.dump(self._plain(), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
-        if self.calibration is not None:
-            text = _CALIBRATED + text
-        return _EXTENDED + text if self._scales_inputs() else text
+        return "".join(f"# {sentence}\n" for sentence in extensions(self)) + text
 
     def digest(self) -> str:
         """SHA-256 of what the recipe says, whatever the order of its keys, 1 or 1.0, and
@@ -170,12 +166,6 @@ class Recipe(_Part):
         names = [entry.model for entry in self.models or ()]
         names += [source.model for part in self.slices or () for source in part.sources]
         return tuple(dict.fromkeys([*names, *([self.base_model] if self.base_model else [])]))
-
-    def _scales_inputs(self) -> bool:
-        scopes = [self.parameters]
-        for part in self.slices or ():
-            scopes += [part.parameters, *(source.parameters for source in part.sources)]
-        return any("input_scale" in scope for scope in scopes)
 
     def _plain(self) -> dict[str, Any]:
         return self.model_dump(mode="json", exclude_defaults=True)

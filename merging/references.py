@@ -58,6 +58,12 @@ def cached_snapshot(repository: str, revision: str) -> Path:
     return Path(folder)
 
 
+def repository_of(reference: str) -> str | None:
+    """The repository that a reference names: `org/name` of `org/name@revision`, else None."""
+    found = _REPOSITORY.match(reference.partition("+")[0])
+    return None if found is None else found[1]
+
+
 def hub_cache() -> Path:
     """The local Hugging Face cache: what HF_HUB_CACHE says, or HF_HOME."""
     return Path(constants.HF_HUB_CACHE).resolve()

@@ -90,7 +90,9 @@ def make_blocks(space: ParameterSpaceSpec, roles: Roles, grouping: Grouping) -> 
             if one.parameter.per_parent == (owner is not None):
                 label = f"{owner or merge}.{one.parameter.name}"
                 names = groups if one.grouped else ("",)
-                yield Block(one, owner, label, names, methods)
+                own = space.starts.get(owner or "", {}).get(one.parameter.name)
+                begun = one if own is None else replace(one, initial=own)
+                yield Block(begun, owner, label, names, methods)
 
 
 def _union(

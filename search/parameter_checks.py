@@ -133,6 +133,39 @@ def _check_parameters(
                 message = f"method {method.name!r} needs it: {parameter.summary}"
                 yield FieldError(f"{path}.parameters.{parameter.name}", message)
     yield from _check_names(path, space, found)
+    yield from _check_starts(path, space, found)
+
+
+def _check_starts(
+    path: str, space: ParameterSpaceSpec, found: Sequence[Method]
+) -> Iterator[FieldError]:
+    own = {
+        one.parameter.name: one
+        for method in found
+        for one in searched(space, method, num_layers=1)
+        if one.parameter.per_parent
+    }
+    for alias, starts in space.starts.items():
+        if alias not in space.parents:
+            yield FieldError(f"{path}.starts.{alias}", f"{alias!r} is not among the parents")
+        for name, start in starts.items():
+            field = f"{path}.starts.{alias}.{name}"
+            if name not in own:
+                listed = ", ".join(own) or "none"
+                message = f"is no number of a parent's own that is searched; there are: {listed}"
+                yield FieldError(field, message)
+                continue
+            one = own[name]
+            numbers = start if isinstance(start, tuple) else (start,)
+            if isinstance(start, tuple) and len(start) != (space.groups if one.grouped else 1):
+                wanted = space.groups if one.grouped else 1
+                message = f"the list has {len(start)} numbers, but there are {wanted} gene groups"
+                yield FieldError(field, message)
+            for number in numbers:
+                if one.choices or not one.low <= number <= one.high:
+                    message = f"{number:g} lies outside {one.low:g} to {one.high:g}"
+                    yield FieldError(field, message)
+                    break
 
 
 def _check_names(

@@ -39,6 +39,12 @@ OneOrSeveral = Annotated[
 ]
 
 
+Start = Annotated[
+    Annotated[float, Tag("<one>")] | Annotated[PerGroup, Tag("<several>")],
+    Discriminator(_one_or_several),
+]
+
+
 def _form(value: object) -> str:
     if isinstance(value, GeneChoices) or (isinstance(value, dict) and "choices" in value):
         return "<choices>"
@@ -63,10 +69,7 @@ class GeneRange(_Part):
 
     low: float
     high: float
-    initial: Annotated[
-        Annotated[float, Tag("<one>")] | Annotated[PerGroup, Tag("<several>")],
-        Discriminator(_one_or_several),
-    ]
+    initial: Start
     scale: Scale = "linear"
     shared: Annotated[bool, Strict()] = False
 
@@ -157,6 +160,9 @@ class ParameterSpaceSpec(_Part):
     `calibration` is for methods that look at texts. With `start: adamerging`, the weights of task
     vectors start at the mean coefficients that AdaMerging finds for each gene group on those texts,
     clipped into the range, rather than at `initial`.
+
+    `starts`: for a parent, where the genes of its own parameters start instead of `initial`, each
+    as one number or one a gene group.
     """
 
     kind: Literal["parameter"]
@@ -175,6 +181,7 @@ class ParameterSpaceSpec(_Part):
     parameters: dict[str, ParameterSetting] = {}
     calibration: CalibrationSpec | None = None
     start: Literal["adamerging"] | None = None
+    starts: dict[str, dict[str, Start]] = Field(default={}, max_length=32)
 
     @property
     def methods(self) -> tuple[str, ...]:

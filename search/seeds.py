@@ -36,9 +36,17 @@ def baseline_seeds(space: ParameterSpace | DataFlowSpace) -> list[Seed]:
     return list(seeds.values())
 
 
-def first_trials(space: ParameterSpace | DataFlowSpace, budget: int | None) -> list[Seed]:
-    """The seeds that a stage of so many trials begins with: a quarter of them at most."""
-    return baseline_seeds(space)[: None if budget is None else budget // 4]
+def first_trials(
+    space: ParameterSpace | DataFlowSpace, budget: int | None, *, start: bool = False
+) -> list[Seed]:
+    """The seeds that a stage of so many trials begins with: a quarter of them at most, after, with
+    `start`, the genome that the genes start from."""
+    baselines = baseline_seeds(space)[: None if budget is None else budget // 4]
+    if not start:
+        return baselines
+    first = Seed("start", tuple(gene.initial for gene in space.genes))
+    digest = space.decode(first.genome).digest()
+    return [first, *(one for one in baselines if space.decode(one.genome).digest() != digest)]
 
 
 def _of_merges(space: ParameterSpace) -> Iterator[Seed]:

@@ -115,13 +115,14 @@ class Stage(_Part):
     Without a sampler it has the one that `search.sampler_choice` names for its genes and budget.
     `warm_start` are trials of another search that the sampler learns from first. Otherwise, with
     `seeds: baselines`, its first trials are what a person would try by hand, where the space holds
-    it (see `search.seeds`); a quarter of the budget at most.
+    it (see `search.seeds`); a quarter of the budget at most. With `seeds: start` the very first is
+    where the genes start.
     """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings | None = None
-    seeds: Literal["baselines", "none"] = "baselines"
+    seeds: Literal["baselines", "none", "start"] = "baselines"
     budget: Budget
     warm_start: WarmStart | None = None
 

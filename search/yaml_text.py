@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any, cast
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar, cast
 
 import yaml
 
 from search.errors import SpecError
+
+Found = TypeVar("Found")
 
 SIZE_LIMIT = 256 * 1024
 """Characters of YAML that are read at most; a spec of thousands of genes takes a tenth of it."""
@@ -23,12 +25,28 @@ def load_plain_yaml(text: str) -> object:
     repeated keys (all but the last would be lost in silence) and more than one document.
     Raises SpecError with an empty field and the line of the mistake.
     """
+    return _loaded(text, lambda loader: loader.get_single_data())
+
+
+def load_plain_documents(text: str) -> list[object]:
+    """Every document of a YAML text, under the same rules. Raises SpecError."""
+    return _loaded(text, _documents)
+
+
+def _documents(loader: _PlainLoader) -> list[object]:
+    found = []
+    while loader.check_data():  # type: ignore[no-untyped-call]
+        found.append(loader.get_data())
+    return found
+
+
+def _loaded(text: str, read: Callable[[_PlainLoader], Found]) -> Found:
     if len(text) > SIZE_LIMIT:
         raise SpecError("", f"the document is longer than {SIZE_LIMIT // 1024} kB")
     try:
         loader = _PlainLoader(text)
         try:
-            return loader.get_single_data()
+            return read(loader)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:

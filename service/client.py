@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -45,9 +46,9 @@ class Client:
     ) -> None:
         self._http.close()
 
-    def submit(self, spec: Path, priority: int = PRIORITY) -> JobDetail:
-        """Submit the spec in a YAML or JSON file."""
-        body = spec.read_bytes()
+    def submit(self, spec: Path | str, priority: int = PRIORITY) -> JobDetail:
+        """Submit a spec, YAML or JSON: a file's, or the text itself."""
+        body = spec.encode() if isinstance(spec, str) else spec.read_bytes()
         answer = self._call(
             "POST",
             "/v1/jobs",
@@ -102,14 +103,26 @@ class Client:
         """The winner, or the best trial so far."""
         return BestView.model_validate(self._call("GET", f"/v1/jobs/{job_id}/best").json())
 
-    def export(self, job_id: str, trial: int | None = None) -> ExportView:
-        """Export a child's checkpoint, the best one's by default, and wait until it is written."""
-        answer = self._call("POST", f"/v1/jobs/{job_id}/exports", json={"trial": trial})
+    def export(
+        self,
+        job_id: str,
+        trial: int | None = None,
+        *,
+        watch: Callable[[ExportView], None] | None = None,
+        **body: Any,
+    ) -> ExportView:
+        """Export a child, the best one by default, and wait until it is written and uploaded.
+
+        `body` is what else an ExportRequest has; `watch` sees the export each time it is looked at.
+        """
+        answer = self._call("POST", f"/v1/jobs/{job_id}/exports", json={"trial": trial} | body)
         export = ExportView.model_validate(answer.json())
-        while export.state == "queued":
+        while export.state in {"queued", "uploading"}:
             time.sleep(0.25)
             answer = self._call("GET", f"/v1/jobs/{job_id}/exports/{export.id}")
             export = ExportView.model_validate(answer.json())
+            if watch is not None:
+                watch(export)
         if export.state == "failed":
             raise ApiError([f"the export failed: {export.reason}"])
         return export

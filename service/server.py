@@ -20,14 +20,16 @@ from workers.interface import MakeWorkers
 
 @contextmanager
 def ray_workers(settings: Settings) -> Iterator[MakeWorkers | None]:
-    """Workers on a Ray of this process's own; None where the settings want no workers."""
+    """Workers on the Ray cluster that the settings name, else on one of this process's own; None
+    where the settings want no workers."""
     if not settings.workers:
         yield None
         return
-    from workers.cluster import local_cluster
+    from workers.cluster import joined_cluster, local_cluster
     from workers.pool import Pool
 
-    with local_cluster(settings.workers):
+    address = settings.ray_address
+    with local_cluster(settings.workers) if address is None else joined_cluster(address):
         yield partial(Pool, settings.workers)
 
 

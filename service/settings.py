@@ -37,8 +37,18 @@ class Settings(BaseSettings):
         ge=0,
         description="Ray actors that evaluate candidates, one CPU each; 0 serves the API only.",
     )
+    ray_address: str | None = Field(
+        default=None,
+        description="host:port of a Ray cluster for the workers, which has a node on this machine. "
+        "Default: a Ray of the service's own.",
+    )
     device: str = Field(
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
+    )
+    hub_token_file: Path | None = Field(
+        default=None,
+        description="A file with the Hugging Face token that exports are uploaded with; without "
+        "one it is HF_TOKEN, or what `hf auth login` left.",
     )
 
     lease_seconds: float = Field(

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     DateTime,
     Dialect,
     Float,
@@ -269,7 +270,12 @@ class EventCursor(Base):
 
 
 class Export(Base):
-    """A checkpoint written, or to be written, to a folder of the service's."""
+    """A checkpoint written, or to be written, to a folder of the service's.
+
+    With a `repository` on the hub it is uploaded from there, unless it is a dry run: `uploaded` of
+    `size` bytes so far, `commit` where it is. `parents` says which repositories the job's models
+    are, by alias, and `warnings` what the publisher should mind.
+    """
 
     __tablename__ = "exports"
 
@@ -277,10 +283,23 @@ class Export(Base):
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
     trial: Mapped[int] = mapped_column(Integer)
     folder: Mapped[str] = mapped_column(Text)
+    repository: Mapped[str | None] = mapped_column(String(200))
+    public: Mapped[bool] = mapped_column(Boolean, default=False)
+    dry_run: Mapped[bool] = mapped_column(Boolean, default=False)
+    parents: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
+    warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
+    uploaded: Mapped[int] = mapped_column(BigInteger, default=0)
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    commit: Mapped[str | None] = mapped_column(Text)
     state: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str | None] = mapped_column(FreeText)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    @property
+    def uploads(self) -> bool:
+        """Whether it goes to the hub once its folder is written."""
+        return self.repository is not None and not self.dry_run
 
 
 class LeaseRow(Base):

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ class RunningService:
         database: str | None = None,
         module: str = "service.cli",
         options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self._command = [sys.executable, "-m", module, "serve", "--port", "0", *options]
@@ -45,6 +46,7 @@ class RunningService:
             self._command += ["--tasks", str(tasks)]
         if database is not None:
             self._command += ["--database", database]
+        self._environment = os.environ | dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -70,7 +72,9 @@ class RunningService:
         self.data.mkdir(parents=True, exist_ok=True)
         announced.unlink(missing_ok=True)
         with (self.data / "test-service.log").open("ab") as log:
-            self._process = subprocess.Popen([*self._command, *options], stdout=log, stderr=log)
+            self._process = subprocess.Popen(
+                [*self._command, *options], stdout=log, stderr=log, env=self._environment
+            )
         deadline = time.monotonic() + _START_SECONDS
         while not announced.exists():
             assert self._process.poll() is None, self.log

@@ -1,4 +1,4 @@
-"""The embedded Ray: a cluster of this process's own, gone when the process is."""
+"""Ray: a cluster of this process's own, gone when the process is, or one that is there."""
 
 from __future__ import annotations
 
@@ -23,14 +23,28 @@ _ENVIRONMENT = {
 
 
 @contextmanager
+def joined_cluster(address: str) -> Iterator[None]:
+    """Use the Ray cluster at `address` (host:port) for the length of the block.
+
+    A node of it runs on this machine already. All nodes have this code, and the folders of models
+    and data at the same paths. Raises ConnectionError where there is none.
+    """
+    _prepare()
+    ray.init(address=address, log_to_driver=False, configure_logging=False)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
 def local_cluster(cpus: int) -> Iterator[None]:
     """Run a private Ray on this machine for the length of the block.
 
     Call it from a thread that outlives the block's work: the kernel ends Ray's processes when the
     thread that started them ends, which is also why a killed service leaves none behind.
     """
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
+    _prepare()
     # A path of its own, and short: Ray makes Unix sockets below it, whose paths have a limit.
     folder = Path(tempfile.mkdtemp(prefix="cuvee-ray-"))
     ray.init(
@@ -47,3 +61,8 @@ def local_cluster(cpus: int) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)

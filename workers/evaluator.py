@@ -84,8 +84,14 @@ class Evaluator:
         self._built = None
         measured = self._preparing.measured(recipe)
         steps = {name: Recipe.model_validate_json(step) for name, step in work.steps.items()}
-        models = self._context.models
-        write_checkpoint(recipe, models, work.folder, measured=measured, steps=steps)
+        write_checkpoint(
+            recipe,
+            self._context.models,
+            work.folder,
+            measured=measured,
+            steps=steps,
+            documents=work.documents,
+        )
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 
     def prepare(self, work: Prepare, worker: str) -> Result:

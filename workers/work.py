@@ -53,7 +53,8 @@ class Evaluate:
 @dataclass(frozen=True)
 class WriteCheckpoint:
     """Build the recipe's child and write it to `folder`. `recipe` is JSON, and so are `steps`, the
-    recipes of the children that it names, by name."""
+    recipes of the children that it names, by name. `documents` are texts to lay beside the model,
+    by file name."""
 
     id: str
     context: Context
@@ -61,6 +62,7 @@ class WriteCheckpoint:
     folder: Path
     timeout_seconds: float
     steps: Mapping[str, str] = field(default_factory=dict)
+    documents: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

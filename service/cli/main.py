@@ -10,7 +10,9 @@ from rich.table import Column, Table
 
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
-from service.cli.options import JsonFile, TasksFolder
+from service.cli.exporting import export
+from service.cli.importing import import_recipe
+from service.cli.options import Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.twin import twin
 from service.client import Client
@@ -25,12 +27,10 @@ app = typer.Typer(
     help="Search for model-merge recipes: submit a search, watch it, export the best child.",
 )
 
-Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
 Priority = Annotated[
     int, typer.Option(min=1, max=100, help="Its share of the workers among the jobs there are.")
 ]
 _ADDRESS = "http://127.0.0.1:8642"
-JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
 
 
 @app.command()
@@ -151,19 +151,6 @@ def set_priority(
 
 
 @app.command()
-def export(
-    job: JobId,
-    trial: Annotated[
-        int | None, typer.Option(min=0, help="Which trial's child; default: the best.")
-    ] = None,
-    url: Address = _ADDRESS,
-) -> None:
-    """Write a child's checkpoint and print its folder."""
-    with explained(), Client(url) as client:
-        console.print(client.export(job, trial).folder, soft_wrap=True)
-
-
-@app.command()
 def demo(
     folder: Annotated[
         Path | None, typer.Option(help="Where to keep everything; default: a temporary folder.")
@@ -181,6 +168,8 @@ def demo(
         run_demo(console, folder, json_file, spec, workers)
 
 
+app.command()(export)
+app.command("import")(import_recipe)
 app.command()(compress)
 app.command()(decompress)
 app.command()(merge_experts)

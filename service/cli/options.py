@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
+JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
 BaseFolder = Annotated[Path, typer.Option(help="Folder of the model that the parents come from.")]
 NamedParents = Annotated[
     list[str], typer.Option(help="NAME=FOLDER of a fine-tuned model; once for each.")

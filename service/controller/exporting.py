@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -13,6 +14,8 @@ from service.controller.context import make_ready, with_built
 from service.controller.holding import Holding, Holdings
 from service.database import Database, DatabaseLost
 from service.exports import repository as exports
+from service.exports.documents import documents
+from service.exports.evidence import gather
 from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.settings import Settings
@@ -60,7 +63,7 @@ class ExportQueue:
             held = leases.held(session)
             fresh = [
                 row
-                for row in exports.queued(session)
+                for row in exports.in_state(session, "queued")
                 if row.id not in self._flying and self._holdings.may_take(held, row.id)
             ]
         for export in fresh:
@@ -73,10 +76,10 @@ class ExportQueue:
             except DatabaseLost:
                 raise
             except Exception as error:
-                self._end(export.id, f"{type(error).__name__}: {error}")
+                self._settle(export.id, f"{type(error).__name__}: {error}")
                 continue
             if work is None:
-                self._end(export.id, None)
+                self._settle(export.id, None)
                 continue
             self._flying.add(export.id)
             return export.id, work
@@ -97,11 +100,11 @@ class ExportQueue:
         return result.id.startswith(_PREFIX)
 
     def record(self, result: Result) -> None:
-        """End the export's row, unless what was written is a step on the way."""
+        """Record what became of the export, unless what was written is a step on the way."""
         export_id, _, step = result.id.removeprefix(_PREFIX).partition("/")
         self._flying.discard(export_id)
         if export_id in self._held and (not step or result.reason is not None):
-            self._end(export_id, result.reason)
+            self._settle(export_id, result.reason)
 
     def _work(self, export: Export) -> Work | None:
         """The next thing to do for the export; None where a service before this one did it all."""
@@ -114,6 +117,7 @@ class ExportQueue:
             recipe = Recipe.model_validate(trial.recipe)
             steps = trials.steps_of(session, export.job_id, recipe)
         context = make_ready(job, self._settings).context
+        models = context.models
         built = self._settings.built_dir / job.id
         done: dict[str, Recipe] = {}
         for name, step in steps.items():
@@ -124,13 +128,25 @@ class ExportQueue:
                 return write_step(work_id, context, step, built / step.digest(), done)
             done[name] = step
         context = with_built(context, folders_of(recipe, built))
-        return write_step(_PREFIX + export.id, context, recipe, folder, steps)
+        work = write_step(_PREFIX + export.id, context, recipe, folder, steps)
+        return replace(work, documents=self._documents(export, models))
 
-    def _end(self, export_id: str, reason: str | None) -> None:
+    def _documents(self, export: Export, models: Mapping[str, Path]) -> dict[str, str]:
+        with self._database.transaction() as session:
+            job = jobs.get(session, export.job_id)
+            evidence = gather(session, job, export.trial, models, export.parents)
+            exports.warn(session, export.id, evidence.warnings)
+            return documents(evidence, export.repository)
+
+    def _settle(self, export_id: str, reason: str | None) -> None:
+        """Record that the folder is written, or why it could not be, and let go of the export."""
         holding = self._held.pop(export_id)
         try:
             with holding.database.transaction() as session:
-                exports.end(session, export_id, reason)
+                if reason is None:
+                    exports.written(session, export_id)
+                else:
+                    exports.end(session, export_id, reason)
                 leases.release(session, holding.lease)
         except leases.LeaseLost:
             log.warning("export_taken_over", export=export_id)

@@ -280,7 +280,11 @@ class Life:
         """The stage's sampler as it was before the first trial."""
         genes, first = space.genes, self._stage_start(stage)
         unseeded = stage.seeds == "none" or stage.warm_start is not None
-        wanted = [] if unseeded else first_trials(space, stage.budget.trials)
+        wanted = (
+            []
+            if unseeded
+            else first_trials(space, stage.budget.trials, start=stage.seeds == "start")
+        )
         with self._database.transaction() as session:
             seeds = stages.begin(
                 session, self._job_id, stage.name, genes, seeds=wanted, first=first

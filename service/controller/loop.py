@@ -18,6 +18,7 @@ from service.controller.handing import Hands
 from service.controller.holding import Holding, Holdings
 from service.controller.running import RunningJob
 from service.database import Database, DatabaseLost
+from service.exports.uploader import Uploader
 from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.leases.repository import Held, LeaseLost
@@ -49,6 +50,7 @@ class Controller(threading.Thread):
         self._make_workers = make_workers
         self._holdings = Holdings(database, settings.workers, settings.lease_seconds)
         self._exports = ExportQueue(database, self._holdings, settings)
+        self._uploader = Uploader(database, self._holdings, settings)
         self._running: dict[str, RunningJob] = {}
         self._stopping = threading.Event()
         self._polled = -math.inf
@@ -79,12 +81,14 @@ class Controller(threading.Thread):
 
     def _move_jobs_on(self) -> None:
         self._holdings.start()
+        self._uploader.start()
         while not self._stopping.is_set():
             try:
                 self._move_on()
                 self._has_database = True
             except DatabaseLost:
                 self._lose_database()
+        self._uploader.stop()
         self._drain()
 
     def _move_on(self) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from search.errors import FieldError
 from service.dependencies import DatabaseDependency, SettingsDependency
-from service.errors import Conflict, Problem
+from service.errors import Conflict, Invalid, Problem, Refused
 from service.exports import repository as exports
+from service.exports.hub import hub_token
 from service.exports.schemas import ExportRequest, ExportView
 from service.jobs import repository as jobs
+from service.settings import Settings
+from service.tables import Job
 from service.trials import repository as trials
 
 router = APIRouter(
@@ -23,9 +27,14 @@ def request_export(
     database: DatabaseDependency,
     settings: SettingsDependency,
 ) -> ExportView:
-    """Ask for a child's checkpoint; it is written by a worker."""
+    """Ask for a child's checkpoint; it is written by a worker, and uploaded if it has a target.
+
+    A failed upload that is asked for again goes on where it stopped.
+    """
+    _check(body, settings)
     with database.transaction() as session:
         job = jobs.get(session, job_id)
+        _check_parents(body, job)
         number = body.trial
         if number is None:
             best = trials.progress(session, job_id).best
@@ -33,7 +42,18 @@ def request_export(
         if number is None:
             raise Conflict("the job has no scored trial to export yet")
         trials.get(session, job_id, number)
-        return ExportView.of(exports.create(session, job_id, number, settings.exports_dir))
+        export = exports.create(
+            session,
+            job_id,
+            number,
+            settings.exports_dir,
+            repository=body.repository,
+            public=body.public,
+            dry_run=body.dry_run,
+            parents=body.parents,
+        )
+        session.flush()
+        return ExportView.of(export)
 
 
 @router.get("")
@@ -49,3 +69,23 @@ def get_export(job_id: str, export_id: str, database: DatabaseDependency) -> Exp
     """One export."""
     with database.snapshot() as session:
         return ExportView.of(exports.get(session, job_id, export_id))
+
+
+def _check_parents(body: ExportRequest, job: Job) -> None:
+    """Raises Invalid for a repository of a model that the job doesn't have."""
+    unknown = [alias for alias in body.parents if alias not in job.spec["models"]]
+    if unknown:
+        known = ", ".join(job.spec["models"])
+        message = f"the job has no such model; it has: {known}"
+        raise Invalid([FieldError(f"body.parents.{alias}", message) for alias in unknown])
+
+
+def _check(body: ExportRequest, settings: Settings) -> None:
+    """Raises Invalid for what says nothing without a target, Refused for an upload that nobody has
+    a token for."""
+    if body.target is None:
+        given = [name for name in ("public", "dry_run") if getattr(body, name)]
+        if given:
+            raise Invalid([FieldError(f"body.{name}", "needs a target") for name in given])
+    elif not body.dry_run and hub_token(settings) is None:
+        raise Refused("the service has no token for the hub: set HF_TOKEN or CUVEE_HUB_TOKEN_FILE")

@@ -122,7 +122,7 @@ class Journal:
     def end_exports(self, reason: str | None = None) -> None:
         """Every queued export written, or failed for a reason."""
         with self._database.transaction() as session:
-            for export in exports.queued(session):
+            for export in exports.in_state(session, "queued"):
                 exports.end(session, export.id, reason)
 
 

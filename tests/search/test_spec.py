@@ -247,6 +247,30 @@ WRONG: list[tuple[str, dict[str, Any], str, str]] = [
         f"{SPACE}.parameters.weight",
         "has no parameter 'weight'; there are: t",
     ),
+    (
+        "starts of a stranger",
+        in_space(starts={"nobody": {"weight": 0.5}}),
+        f"{SPACE}.starts.nobody",
+        "not among the parents",
+    ),
+    (
+        "starts beyond the range",
+        in_space(starts={"maths": {"weight": 99}}),
+        f"{SPACE}.starts.maths.weight",
+        "lies outside",
+    ),
+    (
+        "starts for other groups",
+        in_space(starts={"maths": {"weight": [0.1] * 9}}),
+        f"{SPACE}.starts.maths.weight",
+        "gene groups",
+    ),
+    (
+        "starts of what is not searched",
+        in_space(starts={"maths": {"density": 0.5}}),
+        f"{SPACE}.starts.maths.density",
+        "there are: weight",
+    ),
     ("uneven grid", spec_data(baselines={"grid_step": 0.3}), "baselines.grid_step", "multiple"),
     ("fine grid", spec_data(baselines={"grid_step": 0.01}), "baselines.grid_step", "1000 points"),
     (

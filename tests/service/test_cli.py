@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from service.cli import app
 
 COMMANDS = [
-    *("serve", "submit", "watch", "jobs", "cancel", "export", "demo"),
+    *("serve", "submit", "watch", "jobs", "cancel", "export", "import", "demo"),
     *("compress", "decompress", "merge-experts"),
 ]
 

@@ -1,0 +1,101 @@
+"""A thread that uploads what is written, one export after another."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import structlog
+from huggingface_hub import HfApi
+from huggingface_hub.utils.tqdm import disable_progress_bars
+
+from service.controller.holding import Holding, Holdings
+from service.database import Database, DatabaseLost
+from service.exports import repository as exports
+from service.exports.hub import UploadFailed, hub_token, upload
+from service.jobs import repository as jobs
+from service.leases import repository as leases
+from service.leases.repository import LeaseLost
+from service.settings import Settings
+from service.tables import Export
+
+log = structlog.get_logger(__name__)
+
+_POLL_SECONDS = 0.5
+
+
+class Uploader(threading.Thread):
+    """Carries exports in state `uploading` to the hub, until `stop` is called.
+
+    Of several processes on a database the one that holds an export's lease uploads it. One that
+    stops in the middle leaves the row as it is, and the next goes on: the hub keeps the files that
+    it has, and the commit is one either way.
+    """
+
+    def __init__(self, database: Database, holdings: Holdings, settings: Settings) -> None:
+        super().__init__(name="uploader", daemon=True)
+        self._database = database
+        self._holdings = holdings
+        self._settings = settings
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Ask the thread to end after the upload that is under way."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Look for exports to upload, and upload them."""
+        # Bars are for terminals: how far an upload is stands in its row.
+        disable_progress_bars()
+        while not self._stopping.wait(_POLL_SECONDS):
+            try:
+                self._carry_all()
+            except (*DatabaseLost, LeaseLost) as error:
+                log.warning("upload_interrupted", reason=str(error))
+
+    def _carry_all(self) -> None:
+        with self._database.snapshot() as session:
+            waiting = exports.in_state(session, "uploading")
+        for export in waiting:
+            if self._stopping.is_set():
+                break
+            holding = self._holdings.take(export.id)
+            if holding is not None:
+                self._carry(export, holding)
+
+    def _carry(self, export: Export, holding: Holding) -> None:
+        reason = commit = None
+        try:
+            commit = self._upload(export, holding.database)
+        except (*DatabaseLost, LeaseLost):
+            raise
+        except (UploadFailed, OSError) as error:
+            reason = str(error)
+        except Exception as error:
+            # Its text could hold anything.
+            reason = f"{type(error).__name__} while uploading"
+        log.info("upload_ended", export=export.id, commit=commit, reason=reason)
+        with holding.database.transaction() as session:
+            if commit is not None:
+                exports.committed(session, export.id, commit)
+            else:
+                exports.end(session, export.id, reason)
+            leases.release(session, holding.lease)
+
+    def _upload(self, export: Export, database: Database) -> str:
+        assert export.repository is not None
+        with self._database.snapshot() as session:
+            name = jobs.get(session, export.job_id).name
+
+        def report(done: int, size: int) -> None:
+            with database.transaction() as session:
+                exports.progressed(session, export.id, done, size)
+
+        return upload(
+            Path(export.folder),
+            export.repository,
+            public=export.public,
+            message=f"Trial {export.trial} of {name}, by Cuvee",
+            api=HfApi(token=hub_token(self._settings)),
+            report=report,
+        )
