@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from merging.export import write_checkpoint
 from merging.recipe import Recipe
-from tests.service.instant import nothing_scored, scored
+from tests.instant_scores import nothing_scored, scored
 from workers.work import Evaluate, Result, Work, WriteCheckpoint
 
 
@@ -49,6 +48,9 @@ def _answer(work: Work) -> Result:
     if isinstance(work, Evaluate):
         return scored(work.id, work.context, recipe, work.split, work.places)
     if isinstance(work, WriteCheckpoint):
+        # It brings torch along, which most of these services never need.
+        from merging.export import write_checkpoint  # noqa: PLC0415
+
         steps = {name: Recipe.model_validate_json(step) for name, step in work.steps.items()}
         write_checkpoint(recipe, work.context.models, work.folder, steps=steps)
     return nothing_scored(work.id)

@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from service.database import Database
 from service.events import repository as events
 from service.settings import Settings
+from tests.instant_scores import ITEMS
 from tests.service.conftest import Spec
-from tests.service.instant import ITEMS, live
+from tests.service.instant import live
 from tests.trial_log import trial_log
 
 _LAYERS = {
