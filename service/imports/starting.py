@@ -67,7 +67,10 @@ def starting_spec(
         "stages": stages,
     }
     if trials == 1:
-        spec |= {"select": {"top_k": 1}, "baselines": {"averages": False, "grid_step": None}}
+        spec |= {
+            "select": {"top_k": len(stages)},
+            "baselines": {"averages": False, "grid_step": None},
+        }
     try:
         return SearchSpec.parse(spec)
     except SpecError as error:

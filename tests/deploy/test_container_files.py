@@ -58,7 +58,7 @@ def test_the_image_runs_as_a_user_and_copies_what_is_there() -> None:
     stage = DOCKERFILE.rpartition("\nFROM ")[2]
     assert re.search(r"^USER cuvee$", stage, re.MULTILINE)
     assert not re.search(r"^USER (root|0)", stage, re.MULTILINE)
-    for source in re.findall(r"^COPY (?:--chmod=\d+ )?(\S+) ", DOCKERFILE, re.MULTILINE):
+    for source in re.findall(r"^COPY (?:--chmod=\d+ )?([^-\s]\S*) ", DOCKERFILE, re.MULTILINE):
         assert (REPOSITORY / source).exists(), source
 
 

@@ -114,10 +114,15 @@ export function drawExports({ exports }) {
   redrawOn(byId("exports-list"), exports, () => [...exports].reverse().map(exportLine));
 }
 
-function exportLine({ trial, state, folder, reason }) {
-  const words = { queued: "being written…", finished: "written to", failed: "failed:" };
+function exportLine({ trial, state, folder, reason, repository, commit }) {
+  const words = {
+    queued: "being written…",
+    uploading: `being uploaded to ${repository}…`,
+    finished: commit ? "published as" : "written to",
+    failed: "failed:",
+  };
   const line = element("li", { "data-state": state }, `Trial ${trial} `, words[state] ?? state, " ");
-  if (state === "finished") line.append(element("code", { class: "long" }, folder));
+  if (state === "finished") line.append(element("code", { class: "long" }, commit ?? folder));
   if (state === "failed") line.append(element("span", { class: "reason" }, reason));
   return line;
 }
