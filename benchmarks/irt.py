@@ -29,7 +29,7 @@ from service.cli.local_service import local_service
 from service.client import Client
 from service.database import Database
 from service.evaluations import repository as evaluations
-from service.jobs import repository as jobs
+from service.jobs.listing import Filters, page
 from service.trials import repository as trials
 
 WAYS = ["full", "anchors"]
@@ -170,7 +170,7 @@ def _recorded(
     """By seed, the parents and the distinct children of the search that scores all whole."""
     database = Database(f"sqlite:///{folder / 'cuvee.sqlite3'}")
     with database.snapshot() as session:
-        by_name = {job.name: job.id for job in jobs.newest_first(session, 1000)}
+        by_name = {job.name: job.id for job in page(session, Filters(), "-created", None, 1000)[0]}
         for seed in seeds:
             job_id = by_name.get(f"full-{seed}")
             if job_id is None:

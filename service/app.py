@@ -6,10 +6,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI, Response
-from pydantic import BaseModel
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
+from service.accounts import endpoints as accounts
+from service.accounts.authorisation import authorise
+from service.audit import endpoints as audit
+from service.audit.middleware import AuditTrail
+from service.catalogue import endpoints as catalogue
 from service.controller.loop import Controller
 from service.dashboard import endpoints as dashboard
 from service.database import Database
@@ -17,22 +21,18 @@ from service.errors import install_handlers
 from service.evaluations import endpoints as evaluations
 from service.events import endpoints as events
 from service.exports import endpoints as exports
-from service.guard import LoopbackGuard
+from service.guard import LOOPBACK, Guard
+from service.health import endpoints as health
 from service.holdouts import endpoints as holdouts
+from service.jobs import control
 from service.jobs import endpoints as jobs
+from service.openapi import Application
+from service.rates import RateLimit
 from service.results import endpoints as results
 from service.settings import Settings
 from service.stages import endpoints as stages
 from service.trials import endpoints as trials
 from workers.interface import MakeWorkers
-
-
-class Health(BaseModel):
-    """Whether the service does its work."""
-
-    status: str
-    version: str
-    workers: int
 
 
 def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> FastAPI:
@@ -56,18 +56,27 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
             await run_in_threadpool(controller.join)
         database.close()
 
-    app = FastAPI(
+    app = Application(
         title="Cuvee",
         description="Searches for model-merge recipes.",
         version=version("cuvee"),
         lifespan=lifespan,
+        dependencies=[Depends(authorise)],
+        # Its pages run a script from another site, which could act for whoever is signed in.
+        docs_url=None,
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.database = database
-    app.add_middleware(LoopbackGuard)
+    app.state.controller = controller
+    app.state.rates = RateLimit(settings.request_rate, settings.request_burst)
+    # What is added last sees a request first.
+    app.add_middleware(AuditTrail, database=database)
+    app.add_middleware(Guard, hosts=[*LOOPBACK, *map(str.lower, settings.allowed_hosts)])
     install_handlers(app)
     for router in (
         jobs,
+        control,
         trials,
         evaluations,
         results,
@@ -75,19 +84,12 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
         holdouts,
         events,
         exports,
+        accounts,
+        audit,
+        catalogue,
+        health,
         dashboard,
     ):
         app.include_router(router.router)
-
-    @app.get("/v1/health", tags=["health"])
-    def get_health(response: Response) -> Health:
-        """`ok`, or `failed` with status 503 when the controller has died or lost its database."""
-        alive = controller is None or controller.works
-        response.status_code = 200 if alive else 503
-        return Health(
-            status="ok" if alive else "failed",
-            version=app.version,
-            workers=settings.workers,
-        )
 
     return app

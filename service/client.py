@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
+from service.accounts.schemas import NewToken, TokenRequest, TokenView
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
+from service.jobs.estimating import Estimate
 from service.jobs.repository import PRIORITY
 from service.jobs.schemas import JobDetail, JobView
 from service.results.schemas import ResultView
@@ -29,11 +34,18 @@ class ApiError(Exception):
 
 
 class Client:
-    """One service, by its address."""
+    """One service, by its address, as the owner of a token.
 
-    def __init__(self, address: str) -> None:
+    Without `token` it takes the environment's CUVEE_TOKEN; a service in local mode needs none.
+    """
+
+    def __init__(self, address: str, token: str | None = None) -> None:
         self.address = address.rstrip("/")
-        self._http = httpx.Client(base_url=self.address, timeout=60.0, trust_env=False)
+        token = token or os.environ.get("CUVEE_TOKEN")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(
+            base_url=self.address, headers=headers, timeout=60.0, trust_env=False
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -47,24 +59,58 @@ class Client:
         self._http.close()
 
     def submit(self, spec: Path | str, priority: int = PRIORITY) -> JobDetail:
-        """Submit a spec, YAML or JSON: a file's, or the text itself."""
+        """Submit a spec, YAML or JSON, a file's or the text itself: once, even where an answer is
+        lost on its way."""
         body = spec.encode() if isinstance(spec, str) else spec.read_bytes()
         answer = self._call(
             "POST",
             "/v1/jobs",
             content=body,
             params={"priority": priority},
-            headers={"content-type": "application/yaml"},
+            headers={"content-type": "application/yaml", "idempotency-key": uuid.uuid4().hex},
         )
         return JobDetail.model_validate(answer.json())
 
-    def jobs(self) -> list[JobView]:
-        """The latest jobs, newest first."""
-        return [JobView.model_validate(entry) for entry in self._call("GET", "/v1/jobs").json()]
+    def validate(self, spec: Path) -> Estimate:
+        """Check the spec in a file, and say what its search would cost; nothing is started."""
+        headers = {"content-type": "application/yaml"}
+        answer = self._call("POST", "/v1/jobs/validate", content=spec.read_bytes(), headers=headers)
+        return Estimate.model_validate(answer.json())
+
+    def jobs(self, **filters: str | int) -> Iterator[JobView]:
+        """Jobs by `state`, `tag` and `name`, sorted by `sort`, newest first; page after page."""
+        path: str | None = f"/v1/jobs?{urlencode(filters)}"
+        while path is not None:
+            answer = self._call("GET", path)
+            yield from map(JobView.model_validate, answer.json())
+            path = answer.links.get("next", {}).get("url")
 
     def job(self, job_id: str) -> JobDetail:
         """One job."""
         return JobDetail.model_validate(self._call("GET", f"/v1/jobs/{job_id}").json())
+
+    def pause(self, job_id: str, *, now: bool = False) -> JobDetail:
+        """Let a job rest; with `now`, what is being evaluated is given up and begun anew later."""
+        answer = self._call("POST", f"/v1/jobs/{job_id}/pause", params={"now": now})
+        return JobDetail.model_validate(answer.json())
+
+    def resume(self, job_id: str) -> JobDetail:
+        """Let a paused job go on."""
+        return JobDetail.model_validate(self._call("POST", f"/v1/jobs/{job_id}/resume").json())
+
+    def clone(self, job_id: str, changes: Mapping[str, Any]) -> JobDetail:
+        """Submit a job's spec again, with other values by path, such as `seed`."""
+        answer = self._call("POST", f"/v1/jobs/{job_id}/clone", json={"changes": dict(changes)})
+        return JobDetail.model_validate(answer.json())
+
+    def edit(self, job: JobView, **changes: Any) -> JobDetail:
+        """Set a job's `notes` or `tags`. Raises ApiError if it was edited since `job` was read."""
+        body = {"version": job.version, **changes}
+        return JobDetail.model_validate(self._call("PATCH", f"/v1/jobs/{job.id}", json=body).json())
+
+    def delete(self, job_id: str) -> None:
+        """Delete an ended job and all that it scored."""
+        self._call("DELETE", f"/v1/jobs/{job_id}")
 
     def cancel(self, job_id: str) -> JobDetail:
         """Ask for a job to stop."""
@@ -95,10 +141,6 @@ class Client:
         answer = self._call("GET", f"/v1/jobs/{job_id}/trials", params=bounds)
         return [TrialView.model_validate(entry) for entry in answer.json()]
 
-    def recipe(self, job_id: str, trial: int) -> str:
-        """A trial's recipe as YAML."""
-        return self._call("GET", f"/v1/jobs/{job_id}/trials/{trial}/recipe.yaml").text
-
     def best(self, job_id: str) -> BestView:
         """The winner, or the best trial so far."""
         return BestView.model_validate(self._call("GET", f"/v1/jobs/{job_id}/best").json())
@@ -127,20 +169,40 @@ class Client:
             raise ApiError([f"the export failed: {export.reason}"])
         return export
 
+    def create_token(self, asked: TokenRequest) -> NewToken:
+        """A new token with its secret, which is told this once."""
+        answer = self._call("POST", "/v1/tokens", json=asked.model_dump(mode="json"))
+        return NewToken.model_validate(answer.json())
+
+    def tokens(self) -> list[TokenView]:
+        """Every token, newest first."""
+        return [TokenView.model_validate(one) for one in self._call("GET", "/v1/tokens").json()]
+
+    def revoke_token(self, token_id: str) -> TokenView:
+        """End a token for good."""
+        return TokenView.model_validate(self._call("DELETE", f"/v1/tokens/{token_id}").json())
+
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request. A reading one outlasts a restart of the service or of its database."""
-        deadline = time.monotonic() + (_PATIENCE_SECONDS if method == "GET" else 0.0)
+        """One request, sent again where that does no harm: a reading one outlasts a restart of the
+        service or its database, one with a key a lost answer, any one the limit on requests."""
+        repeatable = method == "GET" or "idempotency-key" in options.get("headers", {})
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
+            wait = 0.5
             try:
                 answer = self._http.request(method, path, **options)
             except httpx.TransportError as error:
-                if time.monotonic() >= deadline:
+                nobody = isinstance(error, httpx.ConnectError) and method != "GET"
+                if nobody or not repeatable or time.monotonic() >= deadline:
                     message = f"no service answers at {self.address}: {error}"
                     raise ApiError([message]) from error
             else:
-                if answer.status_code != 503 or time.monotonic() >= deadline:
+                limited = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+                lost = repeatable and answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
+                if not (limited or lost) or time.monotonic() >= deadline:
                     break
-            time.sleep(0.5)
+                wait = float(answer.headers.get("Retry-After", wait))
+            time.sleep(wait)
         if answer.is_error:
             raise ApiError(_reasons(answer))
         return answer

@@ -1,15 +1,22 @@
 """Errors of the service, and how they leave it: one JSON shape, RFC 9457's problem details.
 
 ServiceError
+├── SignInNeeded    303   a page needs a session first
+├── Unauthorised    401   no token that works was shown
+├── Forbidden       403   the token does not reach so far
 ├── NotFound        404   the job, trial or export does not exist
 ├── Conflict        409   the job's state does not allow it
 ├── Invalid         422   the request's content is wrong; every field is named
+├── TooManyRequests 429   the caller has to wait, as Retry-After says
 └── Refused         400   the service will not do this at all, such as listen beyond loopback
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import urlencode
 
 import structlog
 from fastapi import FastAPI, Request
@@ -29,6 +36,35 @@ class ServiceError(Exception):
 
     status = 500
     title = "Internal error"
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Unauthorised(ServiceError):
+    """Nobody is known by what was shown."""
+
+    status = 401
+    title = "Unauthorised"
+    headers = MappingProxyType({"WWW-Authenticate": "Bearer"})
+
+
+class SignInNeeded(ServiceError):
+    """A page was asked for by nobody who is known: the browser is sent to where one signs in."""
+
+    status = 303
+    title = "Sign in"
+
+    def __init__(self, page: str) -> None:
+        super().__init__("sign in first")
+        # Relative, as a proxy may serve the service under a path of its own.
+        root = "../" * (page.count("/") - 1) or "./"
+        self.headers = {"Location": f"{root}login?{urlencode({'next': page})}"}
+
+
+class Forbidden(ServiceError):
+    """Somebody is known, and may not do this."""
+
+    status = 403
+    title = "Forbidden"
 
 
 class NotFound(ServiceError):
@@ -43,6 +79,17 @@ class Conflict(ServiceError):
 
     status = 409
     title = "Conflict"
+
+
+class TooManyRequests(ServiceError):
+    """The caller asks too often; `wait` is in seconds."""
+
+    status = 429
+    title = "Too many requests"
+
+    def __init__(self, wait: float) -> None:
+        super().__init__(f"too many requests; wait {wait:.1f} s")
+        self.headers = {"Retry-After": str(math.ceil(wait))}
 
 
 class Refused(ServiceError):
@@ -86,7 +133,7 @@ def install_handlers(app: FastAPI) -> None:
     @app.exception_handler(ServiceError)
     def on_service_error(_request: Request, error: ServiceError) -> JSONResponse:
         fields = error.errors if isinstance(error, Invalid) else ()
-        return _answer(error.status, error.title, str(error), fields)
+        return problem(error.status, error.title, str(error), fields, error.headers)
 
     @app.exception_handler(RequestValidationError)
     def on_validation_error(_request: Request, error: RequestValidationError) -> JSONResponse:
@@ -95,31 +142,38 @@ def install_handlers(app: FastAPI) -> None:
             for entry in error.errors()
         ]
         detail = "; ".join(str(field) for field in fields)
-        return _answer(422, Invalid.title, detail, fields)
+        return problem(422, Invalid.title, detail, fields)
 
     @app.exception_handler(InterfaceError)
     @app.exception_handler(OperationalError)
     def on_lost_database(_request: Request, error: DBAPIError) -> JSONResponse:
         log.warning("database_lost", reason=str(error.orig))
-        return _answer(503, "Unavailable", "the database does not answer; try again", ())
+        return problem(503, "Unavailable", "the database does not answer; try again")
 
     @app.exception_handler(Exception)
     def on_defect(_request: Request, _error: Exception) -> JSONResponse:
         # The framework logs it with its traceback; the client learns no more than that.
-        return _answer(500, ServiceError.title, "something went wrong inside the service", ())
+        return problem(500, ServiceError.title, "something went wrong inside the service")
 
     @app.exception_handler(HTTPException)
     def on_http_error(_request: Request, error: HTTPException) -> JSONResponse:
-        return _answer(error.status_code, error.detail, error.detail, ())
+        return problem(error.status_code, error.detail, error.detail, headers=error.headers)
 
 
-def _answer(status: int, title: str, detail: str, fields: Sequence[FieldError]) -> JSONResponse:
-    problem = Problem(
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    fields: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """An error as the answer that says it."""
+    body = Problem(
         title=title,
         status=status,
         detail=detail,
         errors=[FieldProblem(field=entry.field, message=entry.message) for entry in fields],
     )
     return JSONResponse(
-        problem.model_dump(), status_code=status, media_type="application/problem+json"
+        body.model_dump(), status, dict(headers or {}), media_type="application/problem+json"
     )

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import uvicorn
 
+from service.accounts import repository as tokens
 from service.app import create_app
+from service.database import Database
 from service.errors import Refused
 from service.guard import LOOPBACK
 from service.settings import Settings
@@ -41,11 +43,11 @@ def serve(
     """Serve until SIGINT or SIGTERM; `announce` gets the address as soon as it is bound.
 
     The address is also written to `address` in the data folder; of several services there, it is
-    that of the last to start. Raises Refused for a host beyond loopback, and OSError when the port
-    is taken.
+    that of the last to start. Raises Refused for a host beyond loopback while there is no token or
+    in local mode, and OSError when the port is taken.
     """
     if settings.host not in LOOPBACK:
-        raise Refused(f"host: {settings.host!r} is beyond loopback; Cuvee listens on loopback only")
+        _check_reach(settings)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
@@ -65,6 +67,29 @@ def serve(
             _write_address(settings.data_dir / "address", address)
             announce(address)
             server.run(sockets=[listener])
+
+
+def _check_reach(settings: Settings) -> None:
+    """Whether the service may listen beyond loopback. Raises Refused."""
+    beyond = f"host: {settings.host!r} is beyond loopback"
+    if settings.local:
+        raise Refused(f"{beyond}, where local mode would let everybody in")
+    if not settings.allowed_hosts:
+        message = f"{beyond}: name the hosts that it is reached as in CUVEE_ALLOWED_HOSTS"
+        raise Refused(message)
+    if not _has_tokens(settings):
+        raise Refused(f"{beyond}, and there is no token yet: `cuvee token create` makes one")
+
+
+def _has_tokens(settings: Settings) -> bool:
+    if not settings.data_dir.exists():
+        return False
+    database = Database(settings.database_url)
+    database.migrate()
+    with database.snapshot() as session:
+        found = tokens.any_works(session)
+    database.close()
+    return found
 
 
 def _write_address(path: Path, address: str) -> None:

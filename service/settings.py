@@ -1,16 +1,25 @@
-"""The service's settings: environment variables `CUVEE_*`, or options of `cuvee serve`."""
+"""The service's settings: options of `cuvee serve`, variables `CUVEE_*`, or a file."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 from sqlalchemy import URL
 
 
 class Settings(BaseSettings):
-    """Everything an operator may set; each field is an environment variable `CUVEE_<FIELD>`."""
+    """Everything an operator may set; each field is an environment variable `CUVEE_<FIELD>`.
+
+    What the environment leaves out is read from the TOML file that `CUVEE_FILE` names.
+    """
 
     model_config = SettingsConfigDict(env_prefix="CUVEE_", extra="forbid")
 
@@ -30,8 +39,28 @@ class Settings(BaseSettings):
         description="The operator's own tasks: JSONL files and lm-eval YAML files. Task files "
         "may run code, so only this folder is read, never a path from a request.",
     )
-    host: str = Field(default="127.0.0.1", description="Loopback address to listen on.")
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on; beyond loopback only once there are tokens.",
+    )
     port: int = Field(default=8642, ge=0, le=65535, description="Port; 0 picks a free one.")
+    local: bool = Field(
+        default=False,
+        description="Local mode: whoever reaches the service on loopback needs no token.",
+    )
+    allowed_hosts: list[str] = Field(
+        default=[],
+        description="Names besides the loopback ones that requests may be for, as a JSON list; "
+        "needed beyond loopback.",
+    )
+    request_rate: float = Field(
+        default=50.0,
+        ge=0,
+        description="Requests a second that one token may make in the long run; 0 for no limit.",
+    )
+    request_burst: int = Field(
+        default=200, ge=1, description="Requests that one token may make at once."
+    )
     workers: int = Field(
         default=2,
         ge=0,
@@ -70,6 +99,23 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("postgresql+psycopg://", "sqlite:///")):
             raise ValueError("a URL begins with postgresql+psycopg:// or sqlite:///")
         return url
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What was given, then the environment, then the file. Raises FileNotFoundError."""
+        file = os.environ.get("CUVEE_FILE")
+        if file is None:
+            return init_settings, env_settings
+        if not Path(file).is_file():
+            raise FileNotFoundError(f"CUVEE_FILE: there is no file {file!r}")
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, Path(file))
 
     @property
     def database_url(self) -> str:

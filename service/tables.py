@@ -1,4 +1,4 @@
-"""The database's tables: jobs, their trial log, what was evaluated, events and exports."""
+"""The database's tables: jobs, their trial log, what was evaluated, events, exports, accounts."""
 
 from __future__ import annotations
 
@@ -55,16 +55,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
+LOCAL_OWNER = "local"
+"""Whose jobs are those of local mode."""
+
+
 class Base(DeclarativeBase):
     """Declarative base; `migrations/` follows its metadata."""
 
 
 class Job(Base):
-    """A submitted search. `spec` is the validated SearchSpec as plain data."""
+    """A submitted search. `spec` is the validated SearchSpec as plain data. `version` counts the
+    edits of its notes and tags. A job in state `deleted` is an empty row."""
 
     __tablename__ = "jobs"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100), index=True, default=LOCAL_OWNER)
     name: Mapped[str] = mapped_column(String(100))
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     state: Mapped[str] = mapped_column(String(16), index=True)
@@ -72,6 +78,8 @@ class Job(Base):
     reason: Mapped[str | None] = mapped_column(FreeText)
     model_digests: Mapped[dict[str, str]] = mapped_column(JSON)
     winner: Mapped[int | None] = mapped_column(Integer)
+    notes: Mapped[str] = mapped_column(Text, default="")
+    version: Mapped[int] = mapped_column(Integer, default=1)
     priority: Mapped[int] = mapped_column(Integer, default=10)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     started_at: Mapped[datetime | None] = mapped_column(UtcTime)
@@ -325,3 +333,65 @@ class ServiceRow(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     workers: Mapped[int] = mapped_column(Integer)
     expires: Mapped[float] = mapped_column(Float)
+
+
+class JobTag(Base):
+    """A word that an owner sorts jobs by."""
+
+    __tablename__ = "job_tags"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    tag: Mapped[str] = mapped_column(String(50), primary_key=True, index=True)
+
+
+class Submission(Base):
+    """The job that an owner's Idempotency-Key stands for, and the SHA-256 of its body."""
+
+    __tablename__ = "submissions"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    body_digest: Mapped[str] = mapped_column(String(64))
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class Token(Base):
+    """An API token of an owner, by the SHA-256 of its secret, which is not kept."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100))
+    name: Mapped[str] = mapped_column(String(100))
+    digest: Mapped[str] = mapped_column(String(64), index=True, unique=True)
+    scopes: Mapped[list[str]] = mapped_column(JSON)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+
+class SignIn(Base):
+    """A session of the dashboard, by the SHA-256 of its cookie, and the token it began with."""
+
+    __tablename__ = "sign_ins"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[str] = mapped_column(ForeignKey("tokens.id"))
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class AuditEntry(Base):
+    """A change that somebody asked for, written down before it was done."""
+
+    __tablename__ = "audit"
+    __table_args__ = {"sqlite_autoincrement": True}
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+    owner: Mapped[str] = mapped_column(String(100))
+    token_id: Mapped[str | None] = mapped_column(String(32))
+    action: Mapped[str] = mapped_column(String(200))
+    target: Mapped[str] = mapped_column(String(500))
+    status: Mapped[int | None] = mapped_column(Integer)

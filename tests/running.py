@@ -40,7 +40,7 @@ class RunningService:
         environment: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
-        self._command = [sys.executable, "-m", module, "serve", "--port", "0", *options]
+        self._command = [sys.executable, "-m", module, "serve", "--local", "--port", "0", *options]
         self._command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
         if tasks is not None:
             self._command += ["--tasks", str(tasks)]

@@ -47,7 +47,9 @@ def run_demo(
     console.print(
         f"Loaded again with transformers: {rescored:.1%} on holdout, recorded {recorded:.1%}."
     )
-    console.print(f"Look again: cuvee serve --data {folder} --models {_MODELS}", soft_wrap=True)
+    console.print(
+        f"Look again: cuvee serve --local --data {folder} --models {_MODELS}", soft_wrap=True
+    )
     write_figures(figures, json_file)
     if abs(rescored - recorded) > _TOLERANCE:
         raise ApiError(["the exported child does not score what its trial scored"])

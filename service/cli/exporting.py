@@ -9,7 +9,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from service.cli.naming import pairs
-from service.cli.options import Address, JobId
+from service.cli.options import ADDRESS, Address, JobId
 from service.cli.output import console, explained
 from service.client import Client
 from service.exports.schemas import ExportView
@@ -37,7 +37,7 @@ def export(
         list[str] | None,
         typer.Option(help="NAME=OWNER/NAME: a parent's repository, for the card; once for each."),
     ] = None,
-    url: Address = "http://127.0.0.1:8642",
+    url: Address = ADDRESS,
 ) -> None:
     """Write a child's checkpoint and print its folder, or the address of its commit on the hub."""
     with explained(), Client(url) as client:

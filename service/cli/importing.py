@@ -11,7 +11,7 @@ from merging.errors import CheckpointError
 from merging.references import cached_snapshot
 from search.errors import FieldError
 from service.cli.naming import pairs
-from service.cli.options import Address
+from service.cli.options import ADDRESS, Address
 from service.cli.output import console, explained
 from service.client import Client
 from service.errors import Refused
@@ -47,7 +47,7 @@ def import_recipe(
     submit: Annotated[bool, typer.Option("--submit", help="Submit the job and print its id.")] = (
         False
     ),
-    url: Address = "http://127.0.0.1:8642",
+    url: Address = ADDRESS,
 ) -> None:
     """Turn a mergekit recipe or a model card's into a job that starts from it."""
     from service.imports.sources import read_source

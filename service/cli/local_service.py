@@ -25,13 +25,13 @@ def local_service(
     *,
     start_seconds: float = _START_SECONDS,
 ) -> Iterator[str]:
-    """Serve as `cuvee serve` does, with its data in `folder`; gives the address.
+    """Serve as `cuvee serve --local` does, with its data in `folder`; gives the address.
 
     Raises ApiError when the service has not started after `start_seconds`.
     """
     announced = folder / "address"
     announced.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "service.cli", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "service.cli", "serve", "--local", "--port", "0"]
     command += ["--data", str(folder), "--models", str(models), "--workers", str(workers)]
     log_file = folder / "service.log"
     with log_file.open("ab") as log:

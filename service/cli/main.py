@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.filesize import decimal
 from rich.table import Column, Table
 
 from service.cli.compress import compress, decompress
 from service.cli.experts import merge_experts
 from service.cli.exporting import export
 from service.cli.importing import import_recipe
-from service.cli.options import Address, JobId, JsonFile, TasksFolder
+from service.cli.options import ADDRESS, Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
+from service.cli.tokens import token
 from service.cli.twin import twin
 from service.client import Client
 from service.jobs.repository import PRIORITY
@@ -30,7 +33,6 @@ app = typer.Typer(
 Priority = Annotated[
     int, typer.Option(min=1, max=100, help="Its share of the workers among the jobs there are.")
 ]
-_ADDRESS = "http://127.0.0.1:8642"
 
 
 @app.command()
@@ -55,10 +57,14 @@ def serve(
         int | None, typer.Option(help="Processes that evaluate candidates, one CPU each.")
     ] = None,
     device: Annotated[str | None, typer.Option(help="cpu or cuda.")] = None,
+    local: Annotated[
+        bool | None, typer.Option("--local", help="Ask nobody on this machine for a token.")
+    ] = None,
 ) -> None:
     """Run the service and its dashboard; unfinished jobs go on by themselves.
 
-    Every option is also an environment variable, CUVEE_DATA_DIR for --data and so on.
+    Whoever calls it needs a token (`cuvee token create`), unless it is started with --local. Every
+    option is also an environment variable, CUVEE_DATA_DIR for --data and so on.
     """
     from service.server import serve as run
 
@@ -71,6 +77,7 @@ def serve(
         "port": port,
         "workers": workers,
         "device": device,
+        "local": local,
     }
     with explained():
         settings = Settings(**{name: value for name, value in given.items() if value is not None})
@@ -80,7 +87,7 @@ def serve(
 @app.command()
 def submit(
     spec: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A SearchSpec, YAML.")],
-    url: Address = _ADDRESS,
+    url: Address = ADDRESS,
     follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
     priority: Priority = PRIORITY,
 ) -> None:
@@ -93,19 +100,45 @@ def submit(
 
 
 @app.command()
-def watch(job: JobId, url: Address = _ADDRESS) -> None:
+def watch(job: JobId, url: Address = ADDRESS) -> None:
     """Follow a job to its end, then print how its winner compares."""
     with explained(), Client(url) as client:
         _watch(client, job)
 
 
+@app.command()
+def validate(
+    spec: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A SearchSpec, YAML.")],
+    url: Address = ADDRESS,
+) -> None:
+    """Check a spec without running it, and print what it would search over and cost."""
+    with explained(), Client(url) as client:
+        found = client.validate(spec)
+        table = Table("stage", "genes", "trials", "items, at most", "tokens, at most")
+        for stage in found.stages:
+            limits = (stage.trials, stage.items, stage.tokens)
+            amounts = ("?" if limit is None else f"{limit:,}" for limit in limits)
+            table.add_row(stage.name, str(stage.dimension), *amounts)
+        console.print(table)
+        parents, child = (decimal(size) for size in (found.memory.parents, found.memory.child))
+        console.print(f"Weights: {parents} of parents, and {child} for each worker's child.")
+
+
 @app.command("jobs")
-def list_jobs(url: Address = _ADDRESS) -> None:
+def list_jobs(
+    state: Annotated[str | None, typer.Option(help="Only jobs in this state.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only jobs with this tag.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only jobs with this in their name.")] = None,
+    count: Annotated[int, typer.Option("--last", min=1, help="How many, at most.")] = 100,
+    url: Address = ADDRESS,
+) -> None:
     """List the latest jobs."""
+    given = {"state": state, "tag": tag, "name": name}
+    filters = {key: value for key, value in given.items() if value is not None}
     with explained(), Client(url) as client:
         # The id is there to be copied: it is never cut short.
         table = Table(Column("job", no_wrap=True, min_width=32), "name", "state", "trials", "best")
-        for job in client.jobs():
+        for job in itertools.islice(client.jobs(**filters), count):
             done = job.trials_finished + job.trials_failed
             best = f"{job.best.fitness:.3f}" if job.best else ""
             trials = f"{done}/{job.trials_total or '?'}"
@@ -114,7 +147,35 @@ def list_jobs(url: Address = _ADDRESS) -> None:
 
 
 @app.command()
-def cancel(job: JobId, url: Address = _ADDRESS) -> None:
+def pause(
+    job: JobId,
+    at_once: Annotated[
+        bool, typer.Option("--now", help="Give up what is being evaluated; it is begun anew later.")
+    ] = False,
+    url: Address = ADDRESS,
+) -> None:
+    """Let a job rest, once what is being evaluated has ended."""
+    with explained(), Client(url) as client:
+        console.print(client.pause(job, now=at_once).state)
+
+
+@app.command()
+def resume(job: JobId, url: Address = ADDRESS) -> None:
+    """Let a paused job go on where it was."""
+    with explained(), Client(url) as client:
+        console.print(client.resume(job).state)
+
+
+@app.command()
+def delete(job: JobId, url: Address = ADDRESS) -> None:
+    """Delete an ended job with all that it scored; exported checkpoints stay."""
+    with explained(), Client(url) as client:
+        client.delete(job)
+        console.print("deleted")
+
+
+@app.command()
+def cancel(job: JobId, url: Address = ADDRESS) -> None:
     """Stop a job; what it has scored stays."""
     with explained(), Client(url) as client:
         console.print(client.cancel(job).state)
@@ -127,7 +188,7 @@ def extend(
     items: Annotated[int | None, typer.Option(min=1, help="So many items more.")] = None,
     tokens: Annotated[int | None, typer.Option(min=1, help="So many tokens more.")] = None,
     seconds: Annotated[float | None, typer.Option(help="So many seconds more.")] = None,
-    url: Address = _ADDRESS,
+    url: Address = ADDRESS,
     follow: Annotated[bool, typer.Option("--watch", help="Watch the job to its end.")] = False,
 ) -> None:
     """Give a finished job's last stage more budget; its search goes on where it stopped."""
@@ -143,7 +204,7 @@ def extend(
 def set_priority(
     job: JobId,
     value: Annotated[int, typer.Argument(min=1, max=100, help="Its share of the workers.")],
-    url: Address = _ADDRESS,
+    url: Address = ADDRESS,
 ) -> None:
     """Give a job another share of the workers."""
     with explained(), Client(url) as client:
@@ -174,6 +235,7 @@ app.command()(compress)
 app.command()(decompress)
 app.command()(merge_experts)
 app.command()(twin)
+app.add_typer(token)
 
 
 def _watch(client: Client, job_id: str) -> None:

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
 JobId = Annotated[str, typer.Argument(help="The job's id, as `cuvee submit` printed it.")]
 BaseFolder = Annotated[Path, typer.Option(help="Folder of the model that the parents come from.")]
 NamedParents = Annotated[
@@ -24,6 +23,8 @@ FirstItems = Annotated[
 JsonFile = Annotated[
     Path | None, typer.Option("--json", help="Also write the figures to this file.")
 ]
+Address = Annotated[str, typer.Option("--url", envvar="CUVEE_URL", help="The service's address.")]
+ADDRESS = "http://127.0.0.1:8642"
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what the folder holds.")]
 
 

@@ -108,12 +108,16 @@ class Controller(threading.Thread):
                 self._lose(running.id)
             elif running.id not in active:
                 self._leave(running)
+            else:
+                running.resting = active[running.id].state == "pausing"
         for owner in self._hands.unclaimed:
             if not self._holdings.keeps(held, owner):
                 self._hands.withdraw(owner)
         for job in active.values():
             if job.state == "cancelling":
                 self._cancel(job, held)
+            elif job.state == "pausing":
+                self._pause(job, held)
         share = math.ceil(len(active) * self._settings.workers / max(workers, 1))
         self._give_back(len(self._running) - share)
         self._take_up(active.values(), held, share - len(self._running))
@@ -131,7 +135,7 @@ class Controller(threading.Thread):
         free = [
             job
             for job in active
-            if job.state != "cancelling"
+            if job.state not in {"cancelling", "pausing"}
             and job.id not in self._running
             and self._holdings.may_take(held, job.id)
         ]
@@ -153,6 +157,14 @@ class Controller(threading.Thread):
             self._end(running.holding, "cancelled")
         elif self._holdings.may_take(held, job.id) and (holding := self._holdings.take(job.id)):
             self._end(holding, "cancelled")
+
+    def _pause(self, job: Job, held: Mapping[str, Held]) -> None:
+        """Leave the job once nothing is on its way for it."""
+        if running := self._running.get(job.id):
+            if not running.flying:
+                self._end(running.holding, "paused")
+        elif self._holdings.may_take(held, job.id) and (holding := self._holdings.take(job.id)):
+            self._end(holding, "paused")
 
     def _hand_out(self) -> None:
         """Give each free worker a piece of work: an export's first, else the jobs in fair order."""
@@ -201,7 +213,10 @@ class Controller(threading.Thread):
         self._drop(job_id)
         try:
             with holding.database.transaction() as session:
-                jobs.end(session, job_id, state, reason)
+                if state == "paused":
+                    jobs.settle_pause(session, job_id)
+                else:
+                    jobs.end(session, job_id, state, reason)
                 leases.release(session, holding.lease)
             log.info("job_ended", job=job_id, state=state)
         except LeaseLost:

@@ -33,6 +33,7 @@ class RunningJob:
         self._waiting: deque[Task] = deque()
         self._flying: dict[str, Task] = {}
         self.done = False
+        self.resting = False
 
     @property
     def flying(self) -> set[str]:
@@ -40,7 +41,10 @@ class RunningJob:
         return set(self._flying)
 
     def next_work(self) -> Work | None:
-        """The next piece of work; None while the step's last are on their way, or at the end."""
+        """The next piece of work; None while the step's last are on their way, while the job is to
+        rest, or at the end."""
+        if self.resting:
+            return None
         if not self._waiting and not self._flying:
             self._waiting.extend(next(self._steps, []))
             self.done = not self._waiting

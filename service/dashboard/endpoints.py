@@ -64,6 +64,12 @@ def show_job(job_id: str, request: Request, database: DatabaseDependency) -> Res
     return render(request, "job.html", values)
 
 
+@router.get("/login")
+def show_sign_in(request: Request) -> Response:
+    """Where a token begins a session."""
+    return render(request, "login.html", {})
+
+
 @router.get("/static/plotly.min.js")
 async def get_plotly(request: Request) -> Response:
     """Plotly's own script, from its wheel."""

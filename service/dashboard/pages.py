@@ -9,6 +9,9 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.templating import Jinja2Templates
 
+from service.accounts.authorisation import Account
+from service.accounts.sessions import csrf_word
+
 # Plotly writes style elements and draws images from data; nothing else departs from 'self'.
 _POLICY = {
     "default-src": "'none'",
@@ -36,10 +39,12 @@ def render(
     """The page of a template, every value escaped.
 
     `root` leads from the page's address back to the service's: links that begin with it hold under
-    whatever path a proxy serves the service.
+    whatever path a proxy serves the service. In a session the page has its word.
     """
+    account: Account | None = getattr(request.state, "account", None)
+    word = csrf_word(account.cookie) if account and account.cookie else ""
     depth = request.scope["route"].path.count("/") - 1
-    values = {**values, "root": "../" * depth or "./"}
+    values = {**values, "root": "../" * depth or "./", "csrf_word": word}
     return _TEMPLATES.TemplateResponse(
         request, template, values, status_code=status, headers=_HEADERS
     )

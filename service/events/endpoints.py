@@ -6,12 +6,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import anyio
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Depends, Header, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
+from service.accounts.authorisation import Account, AccountDependency, owned, still_works
 from service.database import Database
 from service.dependencies import DatabaseDependency
+from service.errors import Problem
 from service.events import repository as events
 from service.tables import Event
 
@@ -22,10 +24,27 @@ _POLL_SECONDS = 0.25
 _RETRY = 500
 
 
-@router.get("/events", response_class=EventSourceResponse)
+JobFilter = Annotated[str | None, Query(description="Only this job's events.")]
+
+
+def _check_job(
+    database: DatabaseDependency, account: AccountDependency, job: JobFilter = None
+) -> None:
+    if job is not None:
+        with database.snapshot() as session:
+            owned(session, account, job)
+
+
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    dependencies=[Depends(_check_job)],
+    responses={404: {"model": Problem}},
+)
 async def stream_events(
     database: DatabaseDependency,
-    job: Annotated[str | None, Query(description="Only this job's events.")] = None,
+    account: AccountDependency,
+    job: JobFilter = None,
     since: Annotated[
         int | None, Query(ge=0, description="Events after this cursor; default: from now on.")
     ] = None,
@@ -33,12 +52,17 @@ async def stream_events(
         int | None, Header(ge=0, description="The last cursor seen; outranks `since`.")
     ] = None,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Server-sent events. Each one's id is its cursor; a reconnecting client misses nothing."""
+    """Server-sent events. Each one's id is its cursor; a reconnecting client misses nothing.
+
+    The stream ends when its token does.
+    """
     cursor = last_event_id if last_event_id is not None else since
     if cursor is None:
         cursor = await run_in_threadpool(_newest, database)
     while True:
-        fresh = await run_in_threadpool(_after, database, cursor, job)
+        fresh = await run_in_threadpool(_after, database, account, cursor, job)
+        if fresh is None:
+            return
         for event in fresh:
             cursor = event.id
             yield ServerSentEvent(
@@ -56,6 +80,11 @@ def _newest(database: Database) -> int:
         return events.newest(session)
 
 
-def _after(database: Database, cursor: int, job: str | None) -> Sequence[Event]:
+def _after(
+    database: Database, account: Account, cursor: int, job: str | None
+) -> Sequence[Event] | None:
+    """The next events; None once the caller may not have them any more."""
     with database.snapshot() as session:
-        return events.after(session, cursor, job)
+        if not still_works(session, account):
+            return None
+        return events.after(session, cursor, job, owner=account.only)

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from service.tables import Event, EventCursor, now
+from service.tables import Event, EventCursor, Job, now
 
 
 def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> None:
@@ -23,12 +23,22 @@ def append(session: Session, job_id: str, kind: str, data: dict[str, Any]) -> No
 
 
 def after(
-    session: Session, cursor: int, job_id: str | None = None, limit: int = 500
+    session: Session,
+    cursor: int,
+    job_id: str | None = None,
+    limit: int = 500,
+    *,
+    owner: str | None = None,
+    kinds: Sequence[str] = (),
 ) -> Sequence[Event]:
-    """Events with a greater cursor, oldest first, of one job or of all."""
+    """Events with a greater cursor, oldest first; of one job, owner or kind, or all."""
     query = select(Event).where(Event.id > cursor).order_by(Event.id).limit(limit)
     if job_id is not None:
         query = query.where(Event.job_id == job_id)
+    if kinds:
+        query = query.where(Event.kind.in_(kinds))
+    if owner is not None:
+        query = query.where(Event.job_id.in_(select(Job.id).where(Job.owner == owner)))
     return session.scalars(query).all()
 
 

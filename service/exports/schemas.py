@@ -20,7 +20,9 @@ class ExportRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    trial: int | None = Field(default=None, ge=0, description="A trial; default: the best.")
+    trial: int | None = Field(
+        default=None, ge=0, lt=2**31, description="A trial; default: the best."
+    )
     target: Target | None = Field(
         default=None,
         description="`hub:owner/name` to upload it to that repository too, which is made if it is "

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from service.accounts.authorisation import AccountDependency
 from service.dependencies import DatabaseDependency
 from service.holdouts import repository as holdouts
 from service.holdouts.schemas import HoldoutUseView
@@ -15,9 +16,11 @@ router = APIRouter(prefix="/v1/holdouts", tags=["holdouts"])
 
 @router.get("")
 def list_holdouts(
-    database: DatabaseDependency, limit: Annotated[int, Query(ge=1, le=10_000)] = 1000
+    database: DatabaseDependency,
+    account: AccountDependency,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
 ) -> list[HoldoutUseView]:
-    """The ledger, newest first."""
+    """The ledger of the caller's jobs, newest first."""
     with database.snapshot() as session:
-        rows = holdouts.newest_first(session, limit=limit)
+        rows = holdouts.newest_first(session, owner=account.only, limit=limit)
         return [HoldoutUseView.model_validate(row) for row in rows]

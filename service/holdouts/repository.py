@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from service.evaluations.repository import Recorded
 from service.events import repository as events
-from service.tables import Extension, HoldoutUse, now
+from service.tables import Extension, HoldoutUse, Job, now
 
 
 def use(session: Session, job_id: str, winner: Recorded) -> None:
@@ -44,10 +44,12 @@ def use(session: Session, job_id: str, winner: Recorded) -> None:
 
 
 def newest_first(
-    session: Session, *, job_id: str | None = None, limit: int = 1000
+    session: Session, *, job_id: str | None = None, owner: str | None = None, limit: int = 1000
 ) -> Sequence[HoldoutUse]:
-    """The ledger, of one job or of all."""
+    """The ledger, of one job, of one owner's jobs, or of all."""
     query = select(HoldoutUse).order_by(HoldoutUse.used_at.desc(), HoldoutUse.task).limit(limit)
     if job_id is not None:
         query = query.where(HoldoutUse.job_id == job_id)
+    if owner is not None:
+        query = query.where(HoldoutUse.job_id.in_(select(Job.id).where(Job.owner == owner)))
     return session.scalars(query).all()

@@ -39,12 +39,16 @@ from service.settings import Settings
 
 @dataclass(frozen=True)
 class Admitted:
-    """A spec that can run here, the content digest of each of its models by alias, and the genes of
-    each stage by its name."""
+    """A spec that can run here, the headers of each of its models by alias, and the genes of each
+    stage by its name."""
 
     spec: SearchSpec
-    model_digests: dict[str, str]
+    checkpoints: dict[str, CheckpointInfo]
     genes: dict[str, tuple[Gene, ...]]
+
+    def model_digests(self) -> dict[str, str]:
+        """The content digest of each model by alias; all of their weights are read for it."""
+        return {alias: content_digest(info.path) for alias, info in self.checkpoints.items()}
 
 
 def admit(text: str, settings: Settings) -> Admitted:
@@ -69,8 +73,7 @@ def admit(text: str, settings: Settings) -> Admitted:
     errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints, genes)
     if errors:
         raise Invalid(errors)
-    digests = {alias: content_digest(info.path) for alias, info in checkpoints.items()}
-    return Admitted(_with_samplers(spec, genes), digests, genes)
+    return Admitted(_with_samplers(spec, genes), checkpoints, genes)
 
 
 def _with_samplers(spec: SearchSpec, genes: Mapping[str, Sequence[Gene]]) -> SearchSpec:

@@ -1,28 +1,35 @@
-"""`/v1/jobs`: submit, list, look at, cancel, extend."""
+"""`/v1/jobs`: submit, try, list, look at, clone. What is done to a job is in `control`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from collections.abc import Mapping
+from functools import partial
+from typing import Annotated, Any
+from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Header, Query, Request, Response
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
 from search.errors import FieldError
 from search.spec import SearchSpec
+from service.accounts.authorisation import Account, AccountDependency, owned
 from service.database import Database
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Invalid, Problem
-from service.events import repository as events
 from service.jobs import repository as jobs
-from service.jobs.admission import admit
-from service.jobs.extending import MoreBudget, extend, renewals
-from service.jobs.schemas import JobDetail, JobView, Priority, PriorityChange, StageView
+from service.jobs import submissions
+from service.jobs.admission import Admitted, admit
+from service.jobs.editing import Changes, changed
+from service.jobs.estimating import Estimate, estimate
+from service.jobs.listing import Filters, Sort, State, page
+from service.jobs.schemas import JobDetail, JobView, Priority
+from service.jobs.views import detail_of, view_of
 from service.settings import Settings
 from service.stages import repository as stages
 from service.stages.warm_starts import histories
 from service.tables import Job
-from service.trials import repository as trials
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
@@ -36,85 +43,154 @@ _BODY = {
         },
     }
 }
+_AGAIN: dict[int | str, dict[str, Any]] = {
+    200: {"model": JobDetail, "description": "The job that the same request had made before"}
+}
+_LINK = {"Link": {"schema": {"type": "string"}, "description": "The next page, rel=next, if any."}}
 
 
-@router.post("", status_code=201, openapi_extra=_BODY, responses={422: {"model": Problem}})
+@router.post(
+    "", status_code=201, openapi_extra=_BODY, responses={**_AGAIN, 422: {"model": Problem}}
+)
 async def submit_job(
+    *,
     request: Request,
+    response: Response,
     database: DatabaseDependency,
     settings: SettingsDependency,
+    account: AccountDependency,
     priority: Annotated[Priority, Query()] = jobs.PRIORITY,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            pattern=r"^[!-~]{1,255}$",
+            description="A request sent again under its key makes no other job.",
+        ),
+    ] = None,
 ) -> JobDetail:
     """Submit a SearchSpec, as JSON or YAML. A spec that is wrong anywhere starts nothing."""
-    try:
-        text = (await request.body()).decode()
-    except UnicodeDecodeError as error:
-        raise Invalid([FieldError("body", "the spec is not UTF-8 text")]) from error
-    return await run_in_threadpool(_submit, text, database, settings, priority)
+    body = await request.body()
+    submit = partial(
+        _submit, body, database, settings, account, key=idempotency_key, priority=priority
+    )
+    job, fresh = await run_in_threadpool(submit)
+    response.status_code = 201 if fresh else 200
+    return job
 
 
-@router.get("")
+@router.post("/validate", openapi_extra=_BODY, responses={422: {"model": Problem}})
+async def validate_job(request: Request, settings: SettingsDependency) -> Estimate:
+    """Check a SearchSpec as submitting does, and say what it would search over and cost."""
+    body = await request.body()
+
+    def try_it() -> Estimate:
+        return estimate(admit(_text(body), settings), settings.tasks_dir)
+
+    return await run_in_threadpool(try_it)
+
+
+@router.get("", responses={200: {"headers": _LINK}, 422: {"model": Problem}})
 def list_jobs(
-    database: DatabaseDependency, limit: Annotated[int, Query(ge=1, le=500)] = 100
+    *,
+    request: Request,
+    response: Response,
+    database: DatabaseDependency,
+    account: AccountDependency,
+    state: Annotated[list[State], Query(description="Only jobs in one of these states.")] = [],  # noqa: B006
+    tag: Annotated[str | None, Query(max_length=50, description="Only jobs with this tag.")] = None,
+    name: Annotated[
+        str | None, Query(max_length=100, description="Only jobs with this text in their name.")
+    ] = None,
+    sort: Annotated[Sort, Query(description="A minus sign puts the last first.")] = "-created",
+    cursor: Annotated[
+        str | None, Query(max_length=1000, description="From the Link of the page before.")
+    ] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> list[JobView]:
-    """The latest jobs, newest first."""
+    """The caller's jobs, a page at a time; an administrator sees everybody's."""
+    filters = Filters(account.only, state, tag, name)
     with database.snapshot() as session:
-        return [_view(session, job) for job in jobs.newest_first(session, limit)]
+        found, following = page(session, filters, sort, cursor, limit)
+        if following is not None:
+            kept = [pair for pair in request.query_params.multi_items() if pair[0] != "cursor"]
+            query = urlencode([*kept, ("cursor", following)])
+            response.headers["Link"] = f'</v1/jobs?{query}>; rel="next"'
+        return [view_of(session, job) for job in found]
 
 
 @router.get("/{job_id}", responses={404: {"model": Problem}})
 def get_job(job_id: str, database: DatabaseDependency) -> JobDetail:
-    """One job with its progress and its spec."""
+    """One job with its progress, its spec and its notes."""
     with database.snapshot() as session:
-        return _detail(session, jobs.get(session, job_id))
+        return detail_of(session, jobs.get(session, job_id))
 
 
 @router.post(
-    "/{job_id}/cancel",
-    status_code=202,
-    responses={404: {"model": Problem}, 409: {"model": Problem}},
+    "/{job_id}/clone",
+    status_code=201,
+    responses={404: {"model": Problem}, 422: {"model": Problem}},
 )
-def cancel_job(job_id: str, database: DatabaseDependency) -> JobDetail:
-    """Ask for the job to stop; what it has scored stays."""
+def clone_job(
+    job_id: str,
+    body: Changes,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+    account: AccountDependency,
+) -> JobDetail:
+    """Submit a job's spec again, with other values where `changes` has some."""
+    with database.snapshot() as session:
+        spec = changed(jobs.get(session, job_id).spec, body.changes)
+    admitted = admit(json.dumps(spec), settings)
+    digests = admitted.model_digests()
     with database.transaction() as session:
-        return _detail(session, jobs.request_cancel(session, job_id))
+        return detail_of(session, _create(session, admitted, digests, account))
 
 
-@router.post(
-    "/{job_id}/extend",
-    status_code=202,
-    responses={404: {"model": Problem}, 409: {"model": Problem}, 422: {"model": Problem}},
-)
-def extend_job(job_id: str, more: MoreBudget, database: DatabaseDependency) -> JobDetail:
-    """Give a finished job's last stage more budget; it goes on where it stopped."""
+def _submit(
+    body: bytes,
+    database: Database,
+    settings: Settings,
+    account: Account,
+    *,
+    key: str | None,
+    priority: int,
+) -> tuple[JobDetail, bool]:
+    """The job, and whether it is a new one."""
+    if key is not None:
+        with database.snapshot() as session:
+            made = submissions.made_by(session, account.owner, key, body)
+            if made is not None:
+                return detail_of(session, made), False
+    admitted = admit(_text(body), settings)
+    digests = admitted.model_digests()
     with database.transaction() as session:
-        return _detail(session, extend(session, job_id, more))
+        # Writers take turns: one that was as quick as this one has its job in the database by now.
+        made = submissions.made_by(session, account.owner, key, body) if key else None
+        if made is not None:
+            return detail_of(session, made), False
+        job = _create(session, admitted, digests, account, priority)
+        if key is not None:
+            submissions.remember(session, account.owner, key, body, job.id)
+        return detail_of(session, job), True
 
 
-@router.put("/{job_id}/priority", responses={404: {"model": Problem}, 409: {"model": Problem}})
-def set_priority(job_id: str, change: PriorityChange, database: DatabaseDependency) -> JobDetail:
-    """Give the job another share of the workers."""
-    with database.transaction() as session:
-        return _detail(session, jobs.set_priority(session, job_id, change.priority))
-
-
-def _submit(text: str, database: Database, settings: Settings, priority: int) -> JobDetail:
-    admitted = admit(text, settings)
+def _create(
+    session: Session,
+    admitted: Admitted,
+    digests: Mapping[str, str],
+    account: Account,
+    priority: int = jobs.PRIORITY,
+) -> Job:
     spec = admitted.spec
-    with database.transaction() as session:
-        plain = spec.model_dump(mode="json")
-        job = jobs.create(session, spec.name, plain, admitted.model_digests, priority)
-        stages.remember(session, job.id, histories(session, spec, admitted.genes))
-        return _detail(session, job)
+    known = histories(session, spec, admitted.genes, partial(owned, session, account))
+    data = spec.model_dump(mode="json")
+    job = jobs.create(session, spec.name, data, digests, priority, owner=account.owner)
+    stages.remember(session, job.id, known)
+    return job
 
 
-def _detail(session: Session, job: Job) -> JobDetail:
-    view = _view(session, job)
-    return JobDetail(**view.model_dump(), spec=job.spec, model_digests=job.model_digests)
-
-
-def _view(session: Session, job: Job) -> JobView:
-    counts = trials.counts_by_stage(session, job.id)
-    endings = events.data_of(session, job.id, "stage.ended")
-    views = StageView.all_of(job, counts, endings, renewals(session, job.id))
-    return JobView.of(job, trials.progress(session, job.id), views)
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise Invalid([FieldError("body", "the spec is not UTF-8 text")]) from error

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from service.errors import Conflict, NotFound
 from service.events import repository as events
-from service.tables import Job, now
+from service.tables import LOCAL_OWNER, Job, now
 
-ACTIVE = ("queued", "running", "cancelling")
+ACTIVE = ("queued", "running", "pausing", "cancelling")
 ENDED = ("finished", "failed", "cancelled")
+DELETED = "deleted"
 
 
 PRIORITY = 10
@@ -26,10 +27,13 @@ def create(
     spec: dict[str, Any],
     model_digests: Mapping[str, str],
     priority: int = PRIORITY,
+    *,
+    owner: str = LOCAL_OWNER,
 ) -> Job:
     """A new job, queued."""
     job = Job(
         id=uuid.uuid4().hex,
+        owner=owner,
         name=name,
         spec=spec,
         state="queued",
@@ -47,15 +51,9 @@ def create(
 def get(session: Session, job_id: str) -> Job:
     """The job of this id. Raises NotFound."""
     job = session.get(Job, job_id)
-    if job is None:
+    if job is None or job.state == DELETED:
         raise NotFound(f"there is no job {job_id!r}")
     return job
-
-
-def newest_first(session: Session, limit: int) -> Sequence[Job]:
-    """The latest jobs."""
-    query = select(Job).order_by(Job.created_at.desc(), Job.id).limit(limit)
-    return session.scalars(query).all()
 
 
 def active(session: Session) -> Sequence[Job]:
@@ -69,7 +67,7 @@ def start(session: Session, job_id: str) -> None:
     job = get(session, job_id)
     if job.state == "queued":
         job.state = "running"
-        job.started_at = now()
+        job.started_at = job.started_at or now()
         events.append(session, job_id, "job.started", {})
 
 
@@ -122,6 +120,38 @@ def request_cancel(session: Session, job_id: str) -> Job:
     if job.state != "cancelling":
         job.state = "cancelling"
         events.append(session, job_id, "job.cancelling", {})
+    return job
+
+
+def request_pause(session: Session, job_id: str, *, at_once: bool) -> Job:
+    """Let the job rest once what is being evaluated has ended, or at once: then that is begun anew
+    later. Raises NotFound, or Conflict unless the job is at work or waits for it."""
+    job = get(session, job_id)
+    if job.state not in {"queued", "running", "pausing", "paused"}:
+        raise Conflict(f"the job is {job.state}; there is nothing to pause")
+    wanted = "paused" if at_once or job.state in {"queued", "paused"} else "pausing"
+    if job.state != wanted:
+        job.state = wanted
+        events.append(session, job_id, f"job.{wanted}", {})
+    return job
+
+
+def settle_pause(session: Session, job_id: str) -> None:
+    """Pausing to paused, once nothing is being evaluated any more."""
+    job = get(session, job_id)
+    if job.state == "pausing":
+        job.state = "paused"
+        events.append(session, job_id, "job.paused", {})
+
+
+def resume(session: Session, job_id: str) -> Job:
+    """Let a paused job go on where it was. Raises NotFound, and Conflict if it does not rest."""
+    job = get(session, job_id)
+    if job.state not in {"pausing", "paused"}:
+        raise Conflict(f"the job is {job.state}; only a paused one can be resumed")
+    # A job that is pausing has not been left yet.
+    job.state = "running" if job.state == "pausing" else "queued"
+    events.append(session, job_id, "job.resumed", {})
     return job
 
 

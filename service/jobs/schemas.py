@@ -82,8 +82,11 @@ class JobView(BaseModel):
     """A job at a glance."""
 
     id: str
+    owner: str
     name: str
-    state: str = Field(description="queued, running, cancelling, finished, failed or cancelled")
+    state: str = Field(
+        description="queued, running, pausing, paused, cancelling, finished, failed or cancelled"
+    )
     phase: str = Field(description="queued, parents, prepare, search, select, holdout or ended")
     reason: str | None = Field(description="Why the job failed, if it did.")
     priority: int = Field(description="Its weight among the jobs that share the workers.")
@@ -97,6 +100,8 @@ class JobView(BaseModel):
     trials_failed: int = Field(description="Trials that ended without one.")
     search_tokens: int = Field(description="Tokens generated for all trials on the search split.")
     best: BestSoFar | None
+    tags: list[str]
+    version: int = Field(description="Counts the edits of notes and tags.")
     winner: int | None = Field(description="The trial fixed on the select split, once it is.")
     search_seconds: float = Field(description="From the first trial's start to the last one's end.")
     created_at: datetime
@@ -104,7 +109,7 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, progress: Progress, stages: list[StageView]) -> JobView:
+    def of(cls, job: Job, progress: Progress, stages: list[StageView], tags: list[str]) -> JobView:
         """The view of a job row, its progress and that of its stages."""
         best = None
         if progress.best is not None and progress.best_fitness is not None:
@@ -114,6 +119,7 @@ class JobView(BaseModel):
             seconds = (progress.last_finished - progress.first_created).total_seconds()
         return cls(
             id=job.id,
+            owner=job.owner,
             name=job.name,
             state=job.state,
             phase=job.phase,
@@ -127,6 +133,8 @@ class JobView(BaseModel):
             trials_failed=progress.failed,
             search_tokens=progress.tokens,
             best=best,
+            tags=tags,
+            version=job.version,
             winner=job.winner,
             search_seconds=seconds,
             created_at=job.created_at,
@@ -136,8 +144,9 @@ class JobView(BaseModel):
 
 
 class JobDetail(JobView):
-    """A job with its spec and the content digests of its models."""
+    """A job with its spec, the content digests of its models, and its notes."""
 
+    notes: str
     spec: dict[str, Any]
     model_digests: dict[str, str]
 

@@ -5,7 +5,7 @@ Trials of another job are copied, so that what this one learnt from stays what i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -16,15 +16,19 @@ from search.history import known_genomes
 from search.spec import SearchSpec
 from search.warm_start_spec import FromJob, KnownTrial
 from service.errors import Invalid, NotFound
-from service.jobs import repository as jobs
 from service.stages import repository as stages
+from service.tables import Job
 from service.trials import repository as trials
 
 
 def histories(
-    session: Session, spec: SearchSpec, genes: Mapping[str, Sequence[Gene]]
+    session: Session,
+    spec: SearchSpec,
+    genes: Mapping[str, Sequence[Gene]],
+    get_job: Callable[[str], Job],
 ) -> dict[str, list[dict[str, Any]]]:
-    """The known trials of every stage with a warm start, by its name. `genes` are each stage's.
+    """The known trials of every stage with a warm start, by its name. `genes` are each stage's;
+    `get_job` finds a job that may be learnt from, or raises NotFound.
 
     Raises Invalid, naming the stage and the gene that does not agree.
     """
@@ -33,7 +37,11 @@ def histories(
         start, field = stage.warm_start, f"stages.{index}.warm_start"
         if start is None:
             continue
-        known = _of_job(session, spec, start, field) if isinstance(start, FromJob) else start.trials
+        known = (
+            _of_job(session, spec, start, field, get_job)
+            if isinstance(start, FromJob)
+            else start.trials
+        )
         try:
             known_genomes(genes[stage.name], known)
         except SpaceError as error:
@@ -42,9 +50,15 @@ def histories(
     return found
 
 
-def _of_job(session: Session, spec: SearchSpec, start: FromJob, field: str) -> list[KnownTrial]:
+def _of_job(
+    session: Session,
+    spec: SearchSpec,
+    start: FromJob,
+    field: str,
+    get_job: Callable[[str], Job],
+) -> list[KnownTrial]:
     try:
-        job = jobs.get(session, start.job)
+        job = get_job(start.job)
     except NotFound as error:
         raise Invalid([FieldError(f"{field}.job", str(error))]) from error
     earlier = SearchSpec.model_validate(job.spec)

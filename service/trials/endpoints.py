@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Path, Query, Response
 from sqlalchemy.orm import Session
 
 from merging.multistep import to_documents
@@ -16,29 +16,76 @@ from service.errors import NotFound, Problem
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Subject
 from service.evaluations.schemas import EvaluationView
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.tables import Trial
 from service.trials import repository as trials
-from service.trials.schemas import BestView, FrontPoint, TrialView
+from service.trials.schemas import (
+    BestView,
+    FrontPoint,
+    HistoryView,
+    TrialDetail,
+    TrialState,
+    TrialView,
+)
+
+TrialNumber = Annotated[int, Path(ge=0, lt=2**31)]
 
 router = APIRouter(prefix="/v1/jobs/{job_id}", tags=["trials"], responses={404: {"model": Problem}})
 
 
 @router.get("/trials")
 def list_trials(
+    *,
     job_id: str,
     database: DatabaseDependency,
-    after: Annotated[int, Query(description="Only trials of a greater number.")] = -1,
+    after: Annotated[
+        int, Query(ge=-1, lt=2**31, description="Only trials of a greater number.")
+    ] = -1,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
+    stage: Annotated[str | None, Query(max_length=100, description="Only of this stage.")] = None,
+    state: Annotated[list[TrialState], Query(description="Only in one of these states.")] = [],  # noqa: B006
 ) -> list[TrialView]:
     """The job's trials in order of their numbers."""
     with database.snapshot() as session:
         jobs.get(session, job_id)
-        return [TrialView.of(trial) for trial in trials.all_of(session, job_id, after, limit)]
+        found = trials.all_of(session, job_id, after, limit, stage=stage, states=state)
+        return [TrialView.of(trial) for trial in found]
+
+
+@router.get("/history")
+def get_history(
+    job_id: str,
+    database: DatabaseDependency,
+    since: Annotated[
+        int, Query(ge=0, lt=2**63, description="Only trials that ended after this cursor.")
+    ] = 0,
+    limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
+) -> HistoryView:
+    """How the job's trials ended, in the order in which they did, as columns for a chart.
+
+    The answer's cursor is the next request's `since`: nothing is told twice, nothing left out. A
+    trial that was scored on more items later is told of again.
+    """
+    kinds = ("trial.finished", "trial.rescored")
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        found = events.after(session, since, job_id, limit, kinds=kinds)
+        return HistoryView.of(since, found)
+
+
+@router.get("/trials/{number}")
+def get_trial(job_id: str, number: TrialNumber, database: DatabaseDependency) -> TrialDetail:
+    """One trial with its evaluations and the score of every item."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        trial = trials.get(session, job_id, number)
+        found = evaluations.all_of(session, job_id, subject=Subject.trial(number))
+        return TrialDetail.whole(trial, found)
 
 
 @router.get("/trials/{number}/recipe.yaml", response_class=Response)
-def get_recipe(job_id: str, number: int, database: DatabaseDependency) -> Response:
+def get_recipe(job_id: str, number: TrialNumber, database: DatabaseDependency) -> Response:
     """The trial's recipe as YAML in mergekit's vocabulary, with the steps before it as documents
     of their own."""
     with database.snapshot() as session:

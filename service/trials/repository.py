@@ -137,14 +137,26 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     )
 
 
-def all_of(session: Session, job_id: str, after: int = -1, limit: int | None = None) -> list[Trial]:
-    """A job's trials with a greater number than `after`, in order."""
+def all_of(
+    session: Session,
+    job_id: str,
+    after: int = -1,
+    limit: int | None = None,
+    *,
+    stage: str | None = None,
+    states: Sequence[str] = (),
+) -> list[Trial]:
+    """A job's trials with a greater number than `after`, in order; of a stage, in some states."""
     query = (
         select(Trial)
         .where(Trial.job_id == job_id, Trial.number > after)
         .order_by(Trial.number)
         .limit(limit)
     )
+    if stage is not None:
+        query = query.where(Trial.stage == stage)
+    if states:
+        query = query.where(Trial.state.in_(states))
     return list(session.scalars(query))
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from service.evaluations.repository import Recorded
 from service.evaluations.schemas import EvaluationView
-from service.tables import Trial
+from service.tables import Event, Trial
+
+TrialState = Literal["pending", "finished", "stopped", "estimated", "failed"]
 
 
 class TrialView(BaseModel):
@@ -46,6 +51,48 @@ class TrialView(BaseModel):
     def of(cls, trial: Trial) -> TrialView:
         """The view of one trial row."""
         return cls.model_validate(trial, from_attributes=True)
+
+
+class TrialDetail(TrialView):
+    """A trial with everything that was scored of it."""
+
+    recipe: dict[str, Any] = Field(description="In mergekit's vocabulary.")
+    evaluations: list[EvaluationView]
+    items: dict[str, dict[str, list[float]]] = Field(
+        description="By split and task, the score of each item, in the order of the task's items."
+    )
+
+    @classmethod
+    def whole(cls, trial: Trial, found: Sequence[Recorded]) -> TrialDetail:
+        """The view of a trial row and its evaluations."""
+        return cls(
+            **TrialView.of(trial).model_dump(),
+            recipe=trial.recipe,
+            evaluations=[EvaluationView.of(one) for one in found],
+            items={one.split: one.values() for one in found},
+        )
+
+
+class HistoryView(BaseModel):
+    """Ended trials as columns of one length, in the order in which they ended."""
+
+    cursor: int = Field(description="Ask for what comes after it next.")
+    trial: list[int]
+    stage: list[str]
+    generation: list[int]
+    state: list[str]
+    fitness: list[float | None]
+    n: list[int]
+    tokens: list[int]
+    at: list[datetime]
+
+    @classmethod
+    def of(cls, since: int, found: Sequence[Event]) -> HistoryView:
+        """The columns of the events that tell of trials' ends."""
+        names = ("trial", "stage", "generation", "state", "fitness", "n", "tokens")
+        columns = {name: [event.data[name] for event in found] for name in names}
+        at = [event.created_at for event in found]
+        return cls.model_validate({**columns, "at": at, "cursor": found[-1].id if found else since})
 
 
 class FrontPoint(BaseModel):

@@ -20,7 +20,7 @@ class Site:
     """The real service without workers: what the controller would write, the test writes."""
 
     def __init__(self, data: Path, prefix: str = "") -> None:
-        self._settings = Settings(data_dir=data, workers=0)
+        self._settings = Settings(data_dir=data, workers=0, local=True)
         self._prefix = prefix
         self._port = 0
         # Streams of events that are open.

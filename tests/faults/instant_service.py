@@ -52,6 +52,7 @@ def run(
     lease: float = 10.0,
     seconds: float = 0.0,
     kill: Annotated[str | None, typer.Option(help="POINT:COUNT")] = None,
+    local: Annotated[bool, typer.Option("--local")] = False,
 ) -> None:
     """Serve until a signal ends it."""
     settings = Settings(
@@ -61,6 +62,7 @@ def run(
         port=port,
         database=database,
         lease_seconds=lease,
+        local=local,
     )
 
     @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from service.client import ApiError, Client
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, wait_for_end, wait_for_trials
 from tests.tiny import write_llama
 from tests.zoo_spec import write_spec, zoo_spec
 
@@ -59,6 +60,31 @@ def test_a_task_without_items_to_select_on_ends_its_job_only(
     assert job.state == "failed"
     assert job.reason is not None
     assert "no item in its select split" in job.reason
+
+
+def test_a_job_that_rested_twice_ends_with_the_history_of_an_undisturbed_one(
+    client: Client, tmp_path: Path
+) -> None:
+    spec = write_spec(tmp_path, zoo_spec(trials=18, name="rests", baselines=_ALONE))
+    undisturbed = wait_for_end(client, client.submit(spec).id)
+    job_id = client.submit(spec).id
+    for count, at_once in ((3, True), (9, False)):
+        wait_for_trials(client, job_id, count)
+        client.pause(job_id, now=at_once)
+        while (resting := client.job(job_id)).state == "pausing":
+            time.sleep(0.05)
+        assert resting.state == "paused"
+        assert resting.trials_finished < 18
+        client.resume(job_id)
+    ended = wait_for_end(client, job_id)
+    assert ended.state == "finished", ended.reason
+    histories = [
+        [(one.genome, one.fitness) for one in client.trials(job.id)] for job in (undisturbed, ended)
+    ]
+    assert histories[0] == histories[1]
+    assert ended.winner == undisturbed.winner
+    client.delete(job_id)
+    assert job_id not in {job.id for job in client.jobs()}
 
 
 def test_an_export_whose_parent_changed_fails_alone(

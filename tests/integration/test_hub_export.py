@@ -47,7 +47,7 @@ def service(hub: Hub, tmp_path: Path) -> RunningService:
 @pytest.fixture
 def job_id(service: RunningService) -> str:
     """A finished job over the zoo in the service's data folder, whose search took no time."""
-    settings = Settings(data_dir=service.data, models_dir=REPOSITORY, workers=0)
+    settings = Settings(data_dir=service.data, models_dir=REPOSITORY, workers=0, local=True)
     app = create_app(settings)
     with TestClient(app, base_url="http://127.0.0.1") as api:
         return finished_job(app, api, zoo_spec(trials=12))

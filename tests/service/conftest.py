@@ -63,7 +63,7 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(models_dir: Path, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path / "data", models_dir=models_dir, workers=0)
+    return Settings(data_dir=tmp_path / "data", models_dir=models_dir, workers=0, local=True)
 
 
 @pytest.fixture

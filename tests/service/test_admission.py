@@ -217,7 +217,7 @@ def test_workers_learn_whose_template_a_task_takes(
     _in_chats(spec, *models, chat)
     assert api.post("/v1/jobs", json=spec).status_code == 201
     admitted = admit(json.dumps(spec), settings)
-    job = Job(spec=admitted.spec.model_dump(mode="json"), model_digests=admitted.model_digests)
+    job = Job(spec=admitted.spec.model_dump(mode="json"), model_digests=admitted.model_digests())
     context = make_ready(job, settings).context
     there = settings.models_dir.resolve() / "tiny"
     assert context.chat == ({} if folder is None else {"word_problems_ja": there / folder})

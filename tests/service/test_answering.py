@@ -112,7 +112,7 @@ def test_workers_learn_how_a_task_is_answered(spec: Spec, settings: Settings) ->
         {"task": "word_problems_en", "answer": {"kind": "program", "shots": 2}},
     ]
     admitted = admit(json.dumps(spec), settings)
-    job = Job(spec=admitted.spec.model_dump(mode="json"), model_digests=admitted.model_digests)
+    job = Job(spec=admitted.spec.model_dump(mode="json"), model_digests=admitted.model_digests())
     context = make_ready(job, settings).context
     assert context.answers == {"word_problems_en": admitted.spec.tasks[1].answer}
     assert context.seed == spec["seed"]

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from service.cli import app
 
 COMMANDS = [
-    *("serve", "submit", "watch", "jobs", "cancel", "export", "import", "demo"),
+    *("serve", "submit", "validate", "watch", "jobs", "pause", "resume", "cancel", "delete"),
+    *("export", "import", "demo", "token"),
     *("compress", "decompress", "merge-experts"),
 ]
 

@@ -18,9 +18,14 @@ export const at = (path) => new URL(`..${path}`, import.meta.url).href;
 export const getJson = (path) => ask(path, { headers: { Accept: "application/json" } });
 
 export function postJson(path, body) {
-  const headers = { Accept: "application/json", "Content-Type": "application/json" };
+  const headers = { Accept: "application/json", "Content-Type": "application/json", ...proof() };
   return ask(path, { method: "POST", headers, body: JSON.stringify(body) });
 }
+
+export const remove = (path) => ask(path, { method: "DELETE", headers: proof() });
+
+// What only a page of the service's own knows of its session.
+const proof = () => ({ "X-CSRF-Token": document.querySelector("meta[name=csrf-word]").content });
 
 async function ask(path, request) {
   let answer;
@@ -29,6 +34,7 @@ async function ask(path, request) {
   } catch {
     throw new Unreachable("the service does not answer");
   }
+  if (answer.status === 204) return null;
   const body = await answer.json().catch(() => null);
   if (answer.ok && body !== null) return body;
   throw new ApiError(answer.status, body?.detail ?? `the service answered ${answer.status}`, body?.errors);

@@ -87,6 +87,8 @@ function progressSentence(data, done) {
   if (data.failed) parts.push(`${count(data.failed)} failed`);
   if (job.state === "queued") parts.push("waiting for a worker");
   else if (job.state === "cancelling") parts.push("stopping");
+  else if (job.state === "pausing") parts.push("finishing what is being evaluated, then resting");
+  else if (job.state === "paused") parts.push("resting until it is resumed");
   else if (!hasEnded(job)) parts.push(phaseNote(data));
   return parts.join(" · ");
 }
