@@ -90,7 +90,9 @@ def check_draft(draft: dict[str, Any], request: Request, settings: SettingsDepen
         admitted = admit(json.dumps(draft), settings)
     except Invalid as error:
         errors = [FieldProblem(field=one.field, message=one.message) for one in error.errors]
-        return DraftView(yaml=text, curl=_curl(draft, request), errors=errors, stages=[], items=None)
+        return DraftView(
+            yaml=text, curl=_curl(draft, request), errors=errors, stages=[], items=None
+        )
     stages = [
         StageDraft(
             name=stage.name, genes=len(admitted.genes[stage.name]), trials=stage.budget.trials

@@ -43,9 +43,7 @@ def get_glance(job_id: str, database: DatabaseDependency) -> Glance:
         ended = repository.ended_trials(session, job_id)
         parents = evaluations.all_of(session, job_id, split="search", kind="parent")
     weights = {task["task"]: task["weight"] for task in job.spec["tasks"]}
-    scored = {
-        one.subject.label: fitness(one.means(), weights) for one in parents if one.scores
-    }
+    scored = {one.subject.label: fitness(one.means(), weights) for one in parents if one.scores}
     budgets = [stage["budget"]["trials"] for stage in job.spec["stages"]]
     total = None if None in budgets else sum(budgets)
     searching = job.state == "running" and job.phase == "search"
@@ -87,9 +85,7 @@ def get_items(
     """What a trial or a parent scored on each item of the search split."""
     with database.snapshot() as session:
         jobs.get(session, job_id)
-        found = evaluations.all_of(
-            session, job_id, split="search", subject=Subject.parse(subject)
-        )
+        found = evaluations.all_of(session, job_id, split="search", subject=Subject.parse(subject))
     if not found or not found[0].scores:
         raise NotFound(f"job {job_id} has no item scores of {subject}")
     return ItemsView(

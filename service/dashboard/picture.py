@@ -130,10 +130,7 @@ def _rows(layout: Layout, parameter: Parameter, columns: tuple[str, ...]) -> lis
         return tuple(_cell(block, parameter, column, tensor) for column in columns)
 
     layers = [
-        {
-            kind: cells(block, f"model.layers.{number}.{tensor}")
-            for kind, tensor in _MODULES.items()
-        }
+        {kind: cells(block, f"model.layers.{number}.{tensor}") for kind, tensor in _MODULES.items()}
         for number, block in enumerate(layout.layers)
     ]
     alike = all(len(set(kinds.values())) == 1 for kinds in layers)

@@ -55,14 +55,16 @@ def stints(session: Session, job_id: str, limit: int) -> list[Stint]:
         .limit(limit)
     )
     parts = (
-        select(Block)
-        .where(Block.job_id == job_id)
-        .order_by(Block.finished_at.desc())
-        .limit(limit)
+        select(Block).where(Block.job_id == job_id).order_by(Block.finished_at.desc()).limit(limit)
     )
     found = [
         Stint(
-            row.worker, row.subject, row.split, row.merge_seconds, row.score_seconds, row.finished_at
+            row.worker,
+            row.subject,
+            row.split,
+            row.merge_seconds,
+            row.score_seconds,
+            row.finished_at,
         )
         for row in session.scalars(whole)
         if row.split != "search" or row.subject not in subjects

@@ -60,7 +60,9 @@ class Site:
         listener.bind(("127.0.0.1", self._port))
         self._port = listener.getsockname()[1]
         config = uvicorn.Config(
-            self._counting(create_app(self._settings)), log_level="critical", timeout_graceful_shutdown=0
+            self._counting(create_app(self._settings)),
+            log_level="critical",
+            timeout_graceful_shutdown=0,
         )
         server = uvicorn.Server(config)
 
