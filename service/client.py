@@ -141,6 +141,10 @@ class Client:
         answer = self._call("GET", f"/v1/jobs/{job_id}/trials", params=bounds)
         return [TrialView.model_validate(entry) for entry in answer.json()]
 
+    def recipe(self, job_id: str, trial: int) -> str:
+        """A trial's recipe as YAML."""
+        return self._call("GET", f"/v1/jobs/{job_id}/trials/{trial}/recipe.yaml").text
+
     def best(self, job_id: str) -> BestView:
         """The winner, or the best trial so far."""
         return BestView.model_validate(self._call("GET", f"/v1/jobs/{job_id}/best").json())

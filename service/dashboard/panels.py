@@ -108,7 +108,7 @@ def get_picture(
     def name(model: str) -> str:
         if model.startswith(PREFIX):
             return f"trial {numbers.get(model.removeprefix(PREFIX), '?')}"
-        return aliases.get(model, model)
+        return str(aliases.get(model, model))
 
     model = _model(job, settings)
     if model is None:

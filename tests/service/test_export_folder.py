@@ -17,9 +17,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from merging.recipe import Recipe
 from service.exports.figure import search_figure
 from service.exports.licences import ParentCard, read_card, resolve_licence
+from tests.instant_scores import ITEMS
 from tests.service.conftest import Spec
 from tests.service.exported import export, finished_job, folder_of
-from tests.service.instant import ITEMS
 from tests.tiny import WORDS
 
 PARENTS = {"left": "someone/left", "right": "someone/right"}

@@ -48,7 +48,7 @@ def _expires(database: Database, job: str) -> float:
 def test_one_of_many_gets_a_lease(database: Database, job: str) -> None:
     taken: list[leases.Lease | None] = []
     threads = [
-        threading.Thread(target=lambda name=name: taken.append(_take(database, job, name)))  # type: ignore[misc]
+        threading.Thread(target=lambda name=name: taken.append(_take(database, job, name)))
         for name in "abcdefgh"
     ]
     for thread in threads:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -40,7 +41,7 @@ def test_every_answer_is_told(described: Described, route: tuple[str, str]) -> N
 
     @given(case=schema[path][method].as_strategy())
     @settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
-    def check(case: schemathesis.Case) -> None:
+    def check(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(headers=headers, excluded_checks=_LEFT_OUT)
 
     check()
