@@ -180,7 +180,8 @@ class AnchorDesign(Base):
 class Block(Base):
     """A trial's item scores on one block of the search split, committed once.
 
-    `scores` holds, by task, the values in the order of the block and the counts of a score.
+    `scores` holds, by task, the values in the order of the block and the counts of a score;
+    `parameters` is the child's size.
     """
 
     __tablename__ = "blocks"
@@ -192,6 +193,7 @@ class Block(Base):
     merge_seconds: Mapped[float] = mapped_column(Float)
     score_seconds: Mapped[float] = mapped_column(Float)
     scores: Mapped[dict[str, Any]] = mapped_column(JSON)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
     finished_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
