@@ -3,9 +3,9 @@
     python -m benchmarks.scheduling --workers 512 --jobs 1 2 4 8 --blocks 0 8 16 32 64
 
 What is handed out next is decided by the controller's own code (`service.controller.queueing`,
-`dealing` and `sharing`); time alone is simulated. To build a child takes a log-normal time, and so does every
-item, times a factor of its trial: some children write more than others. A worker that gets another
-block of the child that it holds does not build it again.
+`dealing` and `sharing`); time alone is simulated. To build a child takes a log-normal time, and so
+does every item, times a factor of its trial: some children write more than others. A worker that
+gets another block of the child that it holds does not build it again.
 """
 
 from __future__ import annotations
@@ -39,13 +39,14 @@ class Times:
 @dataclass(frozen=True)
 class Load:
     """`jobs` searches of `generations` of `population` trials of `items` each, in blocks of `block`
-    items; 0 for whole trials."""
+    items; 0 for whole trials. `steady`: a trial is drawn whenever a worker is free."""
 
     jobs: int = 4
     population: int = 16
     generations: int = 4
     items: int = 1000
     block: int = 16
+    steady: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,22 +69,22 @@ class Found:
 
 
 class Search:
-    """A job's life: generations of trials in blocks, each begun when the one before is recorded."""
+    """A job's life: trials in blocks, a generation begun when the one before it is recorded."""
 
     def __init__(self, load: Load, times: Times, seed: int) -> None:
         self._load = load
         self._times = times
         self._draws = np.random.default_rng(seed)
+        self._left = iter(range(load.generations * load.population))
 
     def steps(self) -> Iterator[Sequence[Piece]]:
-        load = self._load
-        for generation in range(load.generations):
-            first = generation * load.population
-            yield [
-                piece
-                for trial in range(first, first + load.population)
-                for piece in self._pieces(trial)
-            ]
+        size = 1 if self._load.steady else self._load.population
+        while trials := list(itertools.islice(self._left, size)):
+            yield [piece for trial in trials for piece in self._pieces(trial)]
+
+    def more(self) -> Sequence[Piece]:
+        trial = next(self._left, None) if self._load.steady else None
+        return [] if trial is None else list(self._pieces(trial))
 
     def wants(self, task: Piece) -> bool:
         return True
@@ -155,11 +156,15 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--blocks", type=int, nargs="+", default=[0, 8, 16, 32, 64])
     parser.add_argument("--population", type=int, default=16)
+    parser.add_argument("--generations", type=int, default=4)
     parser.add_argument("--items", type=int, default=1000)
+    parser.add_argument("--steady", action="store_true", help="samplers without generations")
     options = parser.parse_args()
     print("| jobs | block | busy | scoring | hours |\n|---|---|---|---|---|")
     for jobs, block in itertools.product(options.jobs, options.blocks):
-        load = Load(jobs, options.population, items=options.items, block=block)
+        load = Load(
+            jobs, options.population, options.generations, options.items, block, options.steady
+        )
         found = simulate(load, Times(), workers=options.workers)
         shares = f"{found.busy:.1%} | {found.scoring:.1%} | {found.seconds / 3600:.2f}"
         print(f"| {jobs} | {block or 'whole'} | {shares} |", flush=True)

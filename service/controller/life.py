@@ -23,7 +23,7 @@ from search.budget import Meter
 from search.calibration import start_recipe
 from search.history import known_genomes, recall, started
 from search.references import with_models
-from search.replay import ReplayReport, replay
+from search.replay import ReplayReport, replay, replay_steady
 from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Sampler
@@ -40,7 +40,7 @@ from service.controller.allocations import make_allocation
 from service.controller.ancestry import ancestors
 from service.controller.criteria import Criteria, reference_models
 from service.controller.errors import NoChild
-from service.controller.history import generations_of, logged, original_of, outcome
+from service.controller.history import generations_of, logged, outcome
 from service.controller.needs import (
     Need,
     Preparation,
@@ -51,6 +51,7 @@ from service.controller.needs import (
     preparations_of,
 )
 from service.controller.recording import Recorder
+from service.controller.steady import Steady
 from service.database import Database
 from service.evaluations import blocks
 from service.evaluations import repository as evaluations
@@ -96,9 +97,7 @@ class Life:
         self._allocation = make_allocation(spec, found, database)
         self._criteria = Criteria(spec, found)
         self._recorder = Recorder(database, spec, found, self._allocation, self._criteria)
-        self._by_digest: dict[str, list[Trial]] = {}
-        for trial in self._trials.values():
-            self._by_digest.setdefault(trial.digest, []).append(trial)
+        self._open: Steady | None = None
 
     def steps(self) -> Iterator[Step]:
         """Every step of the job that is not recorded yet, in order.
@@ -146,9 +145,16 @@ class Life:
         """Whether a task of the step is still to be done."""
         return self._recorder.wants(task)
 
+    def more(self) -> list[Need]:
+        """What may be done besides, while the step is on its way: a steady stage's next trial."""
+        return [] if self._open is None else self._open.more()
+
     def record(self, task: Task, result: Result) -> list[Need]:
         """Commit one result; gives what the step needs besides (see `Recorder.record`)."""
-        return self._recorder.record(task, result)
+        following = self._recorder.record(task, result)
+        if self._open is not None and isinstance(task, Need):
+            self._open.learn(self._trials[int(task.subject.label)])
+        return following
 
     def _stage(self, stage: Stage) -> Iterator[Step]:
         spec, shapes = yield from self._inherit(stage)
@@ -163,14 +169,21 @@ class Life:
                 yield from self._phase("prepare", [start])
                 space = make_space(spec, stage, shapes, self._recorder.numbers[start])
         sampler = self._sampler(stage, space)
-        past = generations_of(self._trials.values(), stage.name)
-        _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
-        if report.diverged:
-            self._diverged(stage, report)
-        yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
         with self._database.snapshot() as session:
             renewed = renewals(session, self._job_id)
         meter = Meter(stage.budget, {count for name, count in renewed if name == stage.name})
+        run = self._steady if stage.mode == "steady" else self._generations
+        yield from run(stage, space, sampler, meter)
+        with self._database.transaction() as session:
+            jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
+
+    def _generations(
+        self, stage: Stage, space: Space, sampler: Sampler, meter: Meter
+    ) -> Iterator[Step]:
+        past = generations_of(self._trials.values(), stage.name)
+        _, report = replay(sampler, [[logged(trial) for trial in members] for members in past])
+        self._tell_diverged(stage, report)
+        yield from self._evaluate(sampler, [self._trials[number] for number in sampler.pending])
         for members in past:
             meter.add(members)
         for generation in itertools.count(len(past)):
@@ -182,14 +195,27 @@ class Life:
                 trials.Proposal(number, genome, space.decode(genome))
                 for number, genome in zip(numbers, sampler.ask(size), strict=True)
             ]
-            members = self._commit(stage, generation, proposals)
+            members = self._recorder.commit(stage.name, generation, proposals)
             yield from self._evaluate(sampler, members)
             meter.add(members)
-        with self._database.transaction() as session:
-            jobs.end_stage(session, self._job_id, stage.name, meter.trials, meter.reached)
 
-    def _diverged(self, stage: Stage, report: ReplayReport) -> None:
-        """Say that the sampler would draw other genomes today; the recorded ones count."""
+    def _steady(self, stage: Stage, space: Space, sampler: Sampler, meter: Meter) -> Iterator[Step]:
+        past = [trial for trial in self._trials.values() if trial.stage == stage.name]
+        _, report = replay_steady(sampler, [logged(trial) for trial in past])
+        self._tell_diverged(stage, report)
+        self._open = Steady(
+            stage.name, space, sampler, meter=meter, recorder=self._recorder, past=past
+        )
+        needs = self._open.resume() or self._open.more()
+        while needs:
+            yield from self._phase("search", needs)
+            needs = self._open.more()
+        self._open = None
+
+    def _tell_diverged(self, stage: Stage, report: ReplayReport) -> None:
+        """Say it if the sampler would draw other genomes today; the recorded ones count."""
+        if not report.diverged:
+            return
         data = {"stage": stage.name, **asdict(report)}
         log.warning("replay_diverged", job=self._job_id, **data)
         with self._database.transaction() as session:
@@ -217,6 +243,7 @@ class Life:
             first,
             objectives=self._spec.objective_count,
             seeds=[seed.genome for seed in seeds],
+            steady=stage.mode == "steady",
         )
         recall(sampler, settings, known)
         return sampler
@@ -238,26 +265,16 @@ class Life:
                 jobs.enter_phase(session, self._job_id, phase)
             yield needed
 
-    def _commit(
-        self, stage: Stage, generation: int, proposals: Sequence[trials.Proposal]
-    ) -> list[Trial]:
-        with self._database.transaction() as session:
-            fresh = trials.add_generation(session, self._job_id, stage.name, generation, proposals)
-        for trial in fresh:
-            self._trials[trial.number] = trial
-            self._by_digest.setdefault(trial.digest, []).append(trial)
-        return fresh
-
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
         firsts = {trial.digest: trial for trial in reversed(members)}
         fresh = [
             trial
             for trial in members
-            if firsts[trial.digest] is trial and self._original(trial) is None
+            if firsts[trial.digest] is trial and self._recorder.original(trial) is None
         ]
         yield from self._missing("search", self._search_needs(fresh))
         # What is left of a digest is a copy now, or its first trial failed.
-        left = [trial for trial in members if not self._copy(trial)]
+        left = [trial for trial in members if not self._recorder.copy(trial)]
         yield from self._missing("search", self._search_needs(left))
         for trial in members:
             sampler.tell(trial.number, tuple(trial.genome), outcome(trial))
@@ -265,32 +282,6 @@ class Life:
     def _search_needs(self, members: Iterable[Trial]) -> list[Need]:
         """What each trial that has not ended has to be scored on now."""
         return [need for trial in members for need in self._recorder.needs(trial)]
-
-    def _original(self, trial: Trial) -> Trial | None:
-        return original_of(self._by_digest[trial.digest], trial)
-
-    def _copy(self, trial: Trial) -> bool:
-        """Whether the trial has ended, as a copy of an earlier one if there is one."""
-        subject = Subject.trial(trial.number)
-        if (subject, "search") in self._recorded:
-            return True
-        original = self._original(trial)
-        if original is None:
-            return False
-        source = self._recorded[Subject.trial(original.number), "search"]
-        ending = trials.Ending(
-            original.fitness,
-            n=original.n,
-            state=trials.scored_as(original),
-            same_as=original.number,
-            objectives=original.objectives,
-            constraints=original.constraints,
-        )
-        with self._database.transaction() as session:
-            copied = evaluations.copy(session, self._job_id, source, subject)
-            trials.finish(session, trial, ending)
-        self._recorded[subject, "search"] = copied
-        return True
 
     def _stage_start(self, stage: Stage) -> int:
         """The number of the stage's first trial: stages follow one another without a gap."""

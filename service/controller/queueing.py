@@ -17,6 +17,10 @@ class Living(Protocol[AnyTask, AnyResult_contra]):
         """Steps, one after the other, each of tasks that may be done in any order."""
         ...
 
+    def more(self) -> Sequence[AnyTask]:
+        """What may be done besides, while the tasks of a step are on their way."""
+        ...
+
     def wants(self, task: AnyTask) -> bool:
         """Whether a task of the step is still to be done."""
         ...
@@ -47,6 +51,9 @@ class WorkQueue(Generic[AnyTask, AnyResult_contra]):
                 if self._life.wants(task):
                     self._flying += 1
                     return task
+            self._waiting.extend(self._life.more())
+            if self._waiting:
+                continue
             if self._flying:
                 return None
             step = next(self._steps, None)

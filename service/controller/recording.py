@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy.orm import Session
@@ -14,6 +16,7 @@ from search.spec import SearchSpec
 from service.controller.allocating import Allocation, JobLog, Verdict
 from service.controller.criteria import Criteria
 from service.controller.errors import CannotBuild, CannotPrepare
+from service.controller.history import original_of
 from service.controller.needs import Build, Need, Preparation, Task
 from service.database import Database
 from service.evaluations import blocks
@@ -47,6 +50,52 @@ class Recorder:
         self._log = log
         self._allocation = allocation
         self._criteria = criteria
+        self._by_digest: dict[str, list[Trial]] = {}
+        for trial in log.trials.values():
+            self._by_digest.setdefault(trial.digest, []).append(trial)
+        self._told = Counter(one.stage for one in log.trials.values() if one.told is not None)
+
+    def told(self, stage: str) -> int:
+        """How many outcomes the sampler of a steady stage has been told."""
+        return self._told[stage]
+
+    def commit(
+        self, stage: str, generation: int, proposals: Sequence[trials.Proposal]
+    ) -> list[Trial]:
+        """Commit a generation before any of it is handed out."""
+        with self._database.transaction() as session:
+            fresh = trials.add_generation(session, self._job_id, stage, generation, proposals)
+        for trial in fresh:
+            self._log.trials[trial.number] = trial
+            self._by_digest.setdefault(trial.digest, []).append(trial)
+        return fresh
+
+    def original(self, trial: Trial) -> Trial | None:
+        """An earlier trial whose scores are this one's as well, if there is one."""
+        return original_of(self._by_digest[trial.digest], trial)
+
+    def copy(self, trial: Trial) -> bool:
+        """Whether the trial has ended, as a copy of an earlier one if there is one."""
+        subject = Subject.trial(trial.number)
+        if (subject, "search") in self._log.recorded:
+            return True
+        original = self.original(trial)
+        if original is None:
+            return False
+        source = self._log.recorded[Subject.trial(original.number), "search"]
+        ending = trials.Ending(
+            original.fitness,
+            n=original.n,
+            state=trials.scored_as(original),
+            same_as=original.number,
+            objectives=original.objectives,
+            constraints=original.constraints,
+        )
+        with self._database.transaction() as session:
+            copied = evaluations.copy(session, self._job_id, source, subject)
+            self._end(session, trial, ending)
+        self._log.recorded[subject, "search"] = copied
+        return True
 
     def needs(self, trial: Trial) -> list[Need]:
         """The trial on the search split, or on those blocks of it that are to be scored now."""
@@ -102,9 +151,9 @@ class Recorder:
                     value = self._criteria.fitness(recorded)
                 self._finish(session, trial, recorded, value, judged.state)
         self._log.blocks[trial.number] = scored
-        if isinstance(judged, Verdict):
-            assert recorded is not None
+        if recorded is not None:
             self._log.recorded[need.subject, "search"] = recorded
+        if isinstance(judged, Verdict):
             return []
         return [replace(need, block=following) for following in judged]
 
@@ -131,6 +180,13 @@ class Recorder:
             objectives=self._criteria.objectives(recorded),
             constraints=self._criteria.constraints(recorded),
         )
+        self._end(session, trial, ending)
+
+    def _end(self, session: Session, trial: Trial, ending: trials.Ending) -> None:
+        """End a trial; one of a steady stage in the order in which its sampler is told."""
+        if trial.asked_after is not None and trial.told is None:
+            trial.told = self._told[trial.stage]
+            self._told[trial.stage] += 1
         trials.finish(session, trial, ending)
 
     def _prepared(self, preparation: Preparation, result: Result) -> None:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from search.samplers import STEADY
 from service.controller.needs import Need, Task
 from service.database import Database
 from service.evaluations import blocks
 from service.events import repository as events
+from service.jobs import repository as jobs
 from service.settings import Settings
+from service.trials import repository as trials
 from tests.service.conftest import Spec
 from tests.service.instant import ITEMS, answer, live
 from tests.trial_log import trial_log
@@ -103,6 +107,55 @@ def test_blocks_ended_in_any_order_have_the_log_of_trials_scored_at_once(
     with bench.database.snapshot() as session:
         scored = blocks.all_of(session, wide)
     assert {tuple(found) for found in scored.values()} == {tuple(range(6))}
+
+
+@pytest.mark.parametrize("kind", STEADY)
+@pytest.mark.parametrize("allocation", [{"kind": "full", "block": 15}, {"kind": "racing"}])
+def test_a_steady_stage_goes_on_where_it_stopped(
+    bench: Bench, spec: Spec, kind: str, allocation: dict[str, Any]
+) -> None:
+    """Every draw knew of the outcomes told before it and of no other, however often the service was
+    killed in between: a fresh sampler led along the log draws the same genomes."""
+    more = {"startup": 6} if kind == "tpe" else {}
+    spec["stages"][0] |= {"mode": "steady", "sampler": {"kind": kind} | more}
+    spec["stages"][0]["budget"] = {"trials": 30}
+    spec["allocation"] = allocation
+    job_id = bench.submit(spec)
+    bench.live_in_pieces(job_id, 11, workers=5)
+    assert bench.get(f"jobs/{job_id}")["state"] == "finished"
+    assert bench.events(job_id, "replay.diverged") == []
+    with bench.database.snapshot() as session:
+        log = trials.all_of(session, job_id)
+    assert [trial.number for trial in log] == list(range(30))
+    assert sorted(trial.told for trial in log if trial.told is not None) == list(range(30))
+    behind = [trial.number - trial.asked_after for trial in log if trial.asked_after is not None]
+    assert len(behind) == 30
+    assert 1 < max(behind) <= 4
+    # Some were asked for before an earlier one had ended.
+    assert any(
+        later.told < earlier.told
+        for earlier, later in pairwise(log)
+        if earlier.told is not None and later.told is not None
+    )
+    assert bench.api.post(f"/v1/jobs/{job_id}/extend", json={"trials": 10}).status_code == 202
+    bench.live_in_pieces(job_id, 11, workers=5)
+    assert bench.events(job_id, "replay.diverged") == []
+    assert len(bench.log(job_id)) == 40
+
+
+def test_a_steady_stage_takes_a_sampler_that_can_do_without_generations(
+    bench: Bench, spec: Spec
+) -> None:
+    spec["stages"][0]["mode"] = "steady"
+    refused = bench.api.post("/v1/jobs", json=spec)
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "stages.0.mode"
+    assert "'cmaes' needs generations; steady are random, qmc, tpe" in error["message"]
+    del spec["stages"][0]["sampler"]
+    spec["stages"][0]["budget"] = {"trials": 500}
+    job_id = bench.submit(spec)
+    with bench.database.snapshot() as session:
+        assert jobs.get(session, job_id).spec["stages"][0]["sampler"]["kind"] == "nsga2"
 
 
 def test_a_trial_with_a_failed_block_is_scored_no_further(bench: Bench, spec: Spec) -> None:
