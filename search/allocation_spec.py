@@ -8,11 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class FullAllocation(BaseModel):
-    """Every candidate is scored on every item."""
+    """Every candidate is scored on every item.
+
+    With `block`, its items are cut into blocks of so many, which several workers score at the same
+    time.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["full"] = "full"
+    block: int | None = Field(default=None, ge=1, le=100_000)
 
 
 class RacingAllocation(BaseModel):

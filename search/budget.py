@@ -59,7 +59,7 @@ class Meter:
         self.trials = 0
         self.items = 0
         self.tokens = 0
-        self.seconds = 0.0
+        self._spans: list[tuple[datetime, datetime]] = []
         self._best = -math.inf
         self._waited = 0
         self._idle = 0
@@ -75,10 +75,14 @@ class Meter:
             self._wait(trial)
         ends = [trial.finished_at for trial in generation if trial.finished_at is not None]
         if ends:
-            begun = min(trial.created_at for trial in generation)
-            self.seconds += (max(ends) - begun).total_seconds()
+            self._span(min(trial.created_at for trial in generation), max(ends))
         if self.trials in self._renewals:
             self._waited = self._idle = 0
+
+    @property
+    def seconds(self) -> float:
+        """The time in which at least one generation was under way."""
+        return math.fsum((end - begin).total_seconds() for begin, end in self._spans)
 
     @property
     def room(self) -> int:
@@ -98,6 +102,14 @@ class Meter:
             ("nothing new", self._idle, IDLE if budget.trials is None else None),
         )
         return next((name for name, used, limit in spent if limit and used >= limit), None)
+
+    def _span(self, begin: datetime, end: datetime) -> None:
+        """Put a span of time with those that it touches: in steady state generations of one trial
+        overlap. They are added in the order of their ends."""
+        while self._spans and self._spans[-1][1] >= begin:
+            earlier, later = self._spans.pop()
+            begin, end = min(begin, earlier), max(end, later)
+        self._spans.append((begin, end))
 
     def _wait(self, trial: EndedTrial) -> None:
         """A slow rise counts as soon as it adds up: the best is that of the last improvement."""

@@ -43,6 +43,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from search.item_blocks import Block
 from search.samplers.seeding import generator
 
 PEERS = 10
@@ -79,20 +80,6 @@ def make_rival(best: Sequence[Scores], fitness: float) -> Rival:
         for task in best[0]
     }
     return Rival(means, fitness, len(best))
-
-
-@dataclass(frozen=True)
-class Block:
-    """Items that are scored together, as (task, place in the task's split), in random order."""
-
-    number: int
-    items: tuple[tuple[str, int], ...]
-
-    @cached_property
-    def places(self) -> dict[str, tuple[int, ...]]:
-        """The places by task, in the block's order; no entry for a task without any."""
-        tasks = dict.fromkeys(task for task, _ in self.items)
-        return {name: tuple(at for task, at in self.items if task == name) for name in tasks}
 
 
 @dataclass(frozen=True)

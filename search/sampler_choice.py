@@ -22,20 +22,22 @@ MANY_OBJECTIVES = 4
 
 def chosen_sampler(stage: Stage, genes: Sequence[Gene], objectives: int = 1) -> SamplerSettings:
     """The stage's own sampler, or the default for its genes, its budget and the objectives."""
-    return stage.sampler or default_sampler(genes, stage.budget.trials, objectives)
+    steady = stage.mode == "steady"
+    return stage.sampler or default_sampler(genes, stage.budget.trials, objectives, steady=steady)
 
 
 def default_sampler(
-    genes: Sequence[Gene], trials: int | None, objectives: int = 1
+    genes: Sequence[Gene], trials: int | None, objectives: int = 1, *, steady: bool = False
 ) -> SamplerSettings:
     """The sampler for a space of these genes, a budget of trials and a number of objectives.
 
     For few trials TPE, unless most genes are switches or choices: CMA-ES begins from where they
-    start, which is near a parent, and TPE anywhere.
+    start, which is near a parent, and TPE anywhere. CMA-ES has no steady state.
     """
     if objectives >= MANY_OBJECTIVES:
         return Nsga3Settings(kind="nsga3")
     levels = sum(bool(gene.edges) for gene in genes)
     if trials is not None and trials <= FEW_TRIALS and (objectives > 1 or 2 * levels <= len(genes)):
         return TpeSettings(kind="tpe")
-    return Nsga2Settings(kind="nsga2") if objectives > 1 else CmaesSettings(kind="cmaes", sigma=0.3)
+    generic = objectives > 1 or steady
+    return Nsga2Settings(kind="nsga2") if generic else CmaesSettings(kind="cmaes", sigma=0.3)

@@ -119,3 +119,12 @@ SamplerSettings = Annotated[
     | RandomSettings,
     Field(discriminator="kind"),
 ]
+
+STEADY = ("random", "qmc", "tpe", "nsga2", "nsga3")
+"""Kinds that can do without generations.
+
+Evolution strategies compare the members of a population drawn from one distribution. A Gaussian
+process would draw the same point for all who ask while nothing new is told. NSGA breeds from the
+last population that is complete, and TPE draws from all that is told, both by random numbers of
+each trial's own.
+"""

@@ -113,15 +113,17 @@ class Stage(_Part):
 
     The models of its space may be children of earlier stages: `weights.best`, `weights.2`, ...
     Without a sampler it has the one that `search.sampler_choice` names for its genes and budget.
-    `warm_start` are trials of another search that the sampler learns from first. Otherwise, with
-    `seeds: baselines`, its first trials are what a person would try by hand, where the space holds
-    it (see `search.seeds`); a quarter of the budget at most. With `seeds: start` the very first is
-    where the genes start.
+    In `mode: steady` a trial is drawn whenever a worker is free; that takes a sampler that can do
+    without generations. `warm_start` are trials of another search that the sampler learns from
+    first. Otherwise, with `seeds: baselines`, its first trials are what a person would try by hand,
+    where the space holds it (see `search.seeds`); a quarter of the budget at most. With
+    `seeds: start` the very first is where the genes start.
     """
 
     name: Alias
     space: Annotated[ParameterSpaceSpec | DataFlowSpaceSpec, Field(discriminator="kind")]
     sampler: SamplerSettings | None = None
+    mode: Literal["generations", "steady"] = "generations"
     seeds: Literal["baselines", "none", "start"] = "baselines"
     budget: Budget
     warm_start: WarmStart | None = None

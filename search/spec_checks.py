@@ -18,6 +18,7 @@ from search.objectives import check_objectives
 from search.parameter_checks import has_genes, parameter_errors
 from search.parameter_spec import ParameterSpaceSpec
 from search.references import check_reference
+from search.sampler_spec import STEADY
 
 if TYPE_CHECKING:
     from search.spec import SearchSpec, Stage
@@ -45,6 +46,9 @@ def contradictions(spec: SearchSpec) -> list[FieldError]:
     errors += [*_check_refs(spec), *check_objectives(spec)]
     for index, stage in enumerate(spec.stages):
         path = f"stages.{index}.space"
+        if stage.mode == "steady" and stage.sampler and stage.sampler.kind not in STEADY:
+            message = f"the sampler {stage.sampler.kind!r} needs generations; steady are "
+            errors.append(FieldError(f"stages.{index}.mode", message + ", ".join(STEADY)))
         found = list(_check_models(path, stage.space, spec, index))
         if isinstance(stage.space, ParameterSpaceSpec):
             found += parameter_errors(path, stage.space)

@@ -95,7 +95,9 @@ class Trial(Base):
     kept when the trial is scored whole later. `same_as` is the earlier trial of the same digest
     that its scores are copied from. `objectives` has one number an objective, higher is better,
     where there are several; `constraints` by how much each is missed, at most 0 where it is met,
-    and `shortfall` the sum of what is missed.
+    and `shortfall` the sum of what is missed. In a steady stage `asked_after` is how many of its
+    outcomes the sampler had been told before it was asked for the trial, and `told` how many before
+    the trial's own.
     """
 
     __tablename__ = "trials"
@@ -118,6 +120,8 @@ class Trial(Base):
     constraints: Mapped[list[float] | None] = mapped_column(JSON(none_as_null=True))
     shortfall: Mapped[float] = mapped_column(Float, default=0.0)
     reason: Mapped[str | None] = mapped_column(FreeText)
+    asked_after: Mapped[int | None] = mapped_column(Integer)
+    told: Mapped[int | None] = mapped_column(Integer)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
@@ -188,7 +192,8 @@ class AnchorDesign(Base):
 class Block(Base):
     """A trial's item scores on one block of the search split, committed once.
 
-    `scores` holds, by task, the values in the order of the block and the counts of a score.
+    `scores` holds, by task, the values in the order of the block and the counts of a score;
+    `parameters` is the child's size.
     """
 
     __tablename__ = "blocks"
@@ -200,6 +205,7 @@ class Block(Base):
     merge_seconds: Mapped[float] = mapped_column(Float)
     score_seconds: Mapped[float] = mapped_column(Float)
     scores: Mapped[dict[str, Any]] = mapped_column(JSON)
+    parameters: Mapped[int | None] = mapped_column(BigInteger)
     finished_at: Mapped[datetime] = mapped_column(UtcTime)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from search.errors import SamplerError
 from search.gene import Gene
-from search.sampler_spec import SamplerSettings
+from search.sampler_spec import STEADY, SamplerSettings
 from search.samplers.base import Genome, Outcome, Sampler
 from search.samplers.cmaes import Evolution
 from search.samplers.generations import GenerationSampler, Strategy
@@ -15,9 +15,10 @@ from search.samplers.nsga import nsga2, nsga3
 from search.samplers.optuna_cmaes import MarginEvolution
 from search.samplers.qmc import Sobol
 from search.samplers.random import Uniform
+from search.samplers.steady import SteadySampler
 from search.samplers.tpe import parzen
 
-__all__ = ["SINGLE", "Genome", "Outcome", "Sampler", "make_sampler"]
+__all__ = ["SINGLE", "STEADY", "Genome", "Outcome", "Sampler", "make_sampler"]
 
 STRATEGIES: Mapping[str, Callable[..., Strategy]] = {
     "cmaes": Evolution,
@@ -45,19 +46,25 @@ def make_sampler(
     *,
     objectives: int = 1,
     seeds: Sequence[Genome] = (),
+    steady: bool = False,
 ) -> Sampler:
     """The sampler of a stage.
 
     `genes` are its space's, `seed` is the job's, and `first_number` is the number of the stage's
     first trial, from which every random number is derived along with the seed. The stage's first
-    trials are the genomes in `seeds`. Raises SamplerError for several objectives where the kind
-    takes one, and for a seed that is no genome of these genes.
+    trials are the genomes in `seeds`. In `steady` state it does without generations. Raises
+    SamplerError for several objectives where the kind takes one, for a kind that has no steady
+    state, and for a seed that is no genome of these genes.
     """
     if objectives > 1 and settings.kind in SINGLE:
         message = f"the sampler {settings.kind!r} takes one objective, not {objectives}"
         raise SamplerError(message)
+    if steady and settings.kind not in STEADY:
+        message = f"the sampler {settings.kind!r} needs generations; steady are {', '.join(STEADY)}"
+        raise SamplerError(message)
     strategy = _strategy(settings, genes, seed, objectives)
-    return GenerationSampler(strategy, genes, first_number, objectives=objectives, seeds=seeds)
+    make = SteadySampler if steady else GenerationSampler
+    return make(strategy, genes, first_number, objectives=objectives, seeds=seeds)
 
 
 def _strategy(

@@ -36,6 +36,8 @@ class Sampler(ABC):
     - `ask(n)` opens a generation of n trials; the next one opens when all of it is told. n need
       not be `batch`: the last generation of a budget is often smaller.
     - Outcomes of a generation are told in any order; they are learnt in the order of numbers.
+    - In steady state (`search.samplers.steady`) trials may be asked for while others are pending,
+      and each outcome is learnt when it is told. The history is then the order of both.
     - Genomes lie within the genes' bounds.
     - The first trials are the genomes that were given as seeds, in their order; the sampler's own
       draws follow, in the same generation where there is room. It learns from seeds as from draws.
@@ -66,7 +68,7 @@ class Sampler(ABC):
     @property
     @abstractmethod
     def pending(self) -> tuple[int, ...]:
-        """Numbers of the open generation's trials that are not told yet."""
+        """Numbers of the trials that are asked for and not told yet."""
 
     @abstractmethod
     def recall(self, known: Sequence[tuple[Genome, Outcome]]) -> None:
@@ -79,12 +81,13 @@ class Sampler(ABC):
     def ask(self, n: int) -> list[Genome]:
         """Open a generation: genomes of trials `next_number`, `next_number + 1`, ...
 
-        Raises SamplerError while a generation is open, and if n is less than 1.
+        Raises SamplerError while a generation is open, but in steady state, and if n is less
+        than 1.
         """
 
     @abstractmethod
     def tell(self, number: int, genome: Genome, outcome: Outcome) -> None:
-        """Report a trial of the open generation.
+        """Report a trial that was asked for.
 
         Raises SamplerError for a trial that is not pending, for a genome of the wrong length or
         out of bounds, and for a number of objectives that the sampler does not take.

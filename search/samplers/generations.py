@@ -118,12 +118,11 @@ class GenerationSampler(Sampler):
     def ask(self, n: int) -> list[Genome]:
         if n < 1:
             raise SamplerError(f"a generation has at least one trial, not {n}")
-        if self._open:
-            raise SamplerError(f"trials {list(self.pending)} are not told yet")
+        self._check_turn()
         given, self._seeds = self._seeds[:n], self._seeds[n:]
         drawn = n - len(given)
         proposed = self._strategy.propose(self._next + len(given), drawn) if drawn else []
-        self._open = dict.fromkeys(range(self._next, self._next + n))
+        self._open |= dict.fromkeys(range(self._next, self._next + n))
         self._next += n
         clipped = [
             tuple(gene.clip(float(x)) for gene, x in zip(self._genes, genome, strict=True))
@@ -138,10 +137,19 @@ class GenerationSampler(Sampler):
             raise SamplerError(f"trial {number} is told already")
         self._check(f"trial {number}", genome)
         self._open[number] = self._trial(number, tuple(genome), outcome)
-        told = [trial for trial in self._open.values() if trial is not None]
-        if len(told) == len(self._open):
-            self._open = {}
-            self._strategy.learn(told)
+        if ripe := self._ripe():
+            self._open = {at: trial for at, trial in self._open.items() if at not in ripe}
+            self._strategy.learn(list(ripe.values()))
+
+    def _check_turn(self) -> None:
+        """Raises SamplerError if no trial may be asked for now."""
+        if self._open:
+            raise SamplerError(f"trials {list(self.pending)} are not told yet")
+
+    def _ripe(self) -> dict[int, Trial]:
+        """The trials to be learnt now, by number: the whole generation once all of it is told."""
+        told = {number: trial for number, trial in self._open.items() if trial is not None}
+        return told if len(told) == len(self._open) else {}
 
     def _check(self, what: str, genome: Genome) -> None:
         if len(genome) != len(self._genes):

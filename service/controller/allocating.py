@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from search.racing import Block
+from search.item_blocks import Block
+from service.controller.errors import NoChild
 from service.evaluations.repository import Recorded, Subject
 from service.tables import Trial
 from service.trials.repository import Scored
@@ -19,19 +20,28 @@ from workers.work import Result
 
 @dataclass(frozen=True)
 class JobLog:
-    """What is recorded of a job: the controller's own dictionaries, which grow as it goes on.
+    """What is recorded of a job, which grows as it goes on.
 
-    `trials` by number, `recorded` by subject and split, `blocks` by trial, in their order.
+    `trials` by number, `recorded` by subject and split, `blocks` by trial and number.
     """
 
     job_id: str
-    trials: Mapping[int, Trial]
-    recorded: Mapping[tuple[Subject, str], Recorded]
-    blocks: Mapping[int, Sequence[Result]]
+    trials: dict[int, Trial]
+    recorded: dict[tuple[Subject, str], Recorded]
+    blocks: dict[int, dict[int, Result]]
 
     def scored_whole(self) -> list[Trial]:
         """Trials that were scored on all items of the search split, in order of number."""
         return [trial for trial in self.trials.values() if trial.state == "finished"]
+
+    def item_counts(self) -> dict[str, int]:
+        """How many items of the search split there are, by task: what the parents were scored on.
+
+        Raises NoChild if no parent could be scored.
+        """
+        for recorded in self.parents().values():
+            return {task: score.n for task, score in recorded.scores.items()}
+        raise NoChild("no parent could be scored; the reasons are in the evaluations")
 
     def parents(self) -> dict[str, Recorded]:
         """By alias, the models that could be scored on the search split, all of which is scored."""
@@ -44,7 +54,7 @@ class JobLog:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A trial is scored on no further block.
+    """A trial has ended: it is scored on no further block.
 
     `blocks` are those that it was scored on, in order. If they do not hold all items, its fitness
     is the `estimate`.
@@ -58,12 +68,14 @@ class Verdict:
 class Allocation(Protocol):
     """How the items of the search split are shared out."""
 
-    def next_block(self, trial: Trial) -> Block | None:
-        """What the trial is scored on next; None for all items at once."""
+    def blocks(self, trial: Trial) -> Sequence[Block | None]:
+        """What the trial has to be scored on now, in any order: the blocks that are missing, or,
+        None, all items at once."""
         ...
 
-    def judge(self, trial: Trial, scored: Sequence[Result]) -> Verdict | None:
-        """What follows from the trial's scores on its blocks so far; None: its next block."""
+    def judge(self, trial: Trial, scored: Mapping[int, Result]) -> Verdict | Sequence[Block]:
+        """What follows from the trial's scores on its blocks so far, by number: its end, or further
+        blocks; none while others are on their way."""
         ...
 
     def elite(self, top_k: int) -> list[int]:
@@ -76,13 +88,3 @@ class EveryFinalistIsWhole:
 
     def elite(self, top_k: int) -> list[int]:
         return []
-
-
-class Full(EveryFinalistIsWhole):
-    """Every trial is scored on all items at once."""
-
-    def next_block(self, trial: Trial) -> Block | None:
-        return None
-
-    def judge(self, trial: Trial, scored: Sequence[Result]) -> Verdict | None:
-        return None

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from search.spec import AnchorsAllocation, RacingAllocation, SearchSpec
-from service.controller.allocating import Allocation, Full, JobLog
+from service.controller.allocating import Allocation, JobLog
 from service.controller.anchoring import Anchors
 from service.controller.racing import Racing
+from service.controller.whole import InBlocks, Whole
 from service.database import Database
 
 
@@ -15,4 +16,5 @@ def make_allocation(spec: SearchSpec, log: JobLog, database: Database) -> Alloca
         return Racing(spec.allocation, spec, log)
     if isinstance(spec.allocation, AnchorsAllocation):
         return Anchors(spec.allocation, spec, log, database)
-    return Full()
+    size = spec.allocation.block
+    return Whole() if size is None else InBlocks(size, log)

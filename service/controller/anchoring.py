@@ -7,16 +7,16 @@ the stage's design, which is recorded and stays the same for the rest of the sta
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from threadpoolctl import threadpool_limits
 
 from search.finalists import finalists
 from search.fitness import fitness
+from search.item_blocks import Block
 from search.item_response.calibrating import Calibrated, calibrate
 from search.item_response.design import Design
-from search.racing import Block
 from search.spec import AnchorsAllocation, SearchSpec
 from service.controller.allocating import JobLog, Verdict
 from service.controller.errors import NoChild
@@ -41,13 +41,13 @@ class Anchors:
         with database.snapshot() as session:
             self._designs = designs.all_of(session, log.job_id)
 
-    def next_block(self, trial: Trial) -> Block | None:
+    def blocks(self, trial: Trial) -> Sequence[Block | None]:
         design = self._design(trial)
         if design is None:
-            return None
-        return _blocks(design)[len(self._log.blocks.get(trial.number, []))]
+            return [None]
+        return [_blocks(design)[len(self._log.blocks.get(trial.number, {}))]]
 
-    def judge(self, trial: Trial, scored: Sequence[Result]) -> Verdict | None:
+    def judge(self, trial: Trial, scored: Mapping[int, Result]) -> Verdict:
         design = self._design(trial)
         assert design is not None
         blocks = _blocks(design)

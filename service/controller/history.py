@@ -19,7 +19,7 @@ def generations_of(trials: Iterable[Trial], stage: str) -> list[list[Trial]]:
 def logged(trial: Trial) -> LoggedTrial:
     """The trial as a replay takes it."""
     ended = None if trial.state == "pending" else outcome(trial)
-    return LoggedTrial(trial.number, tuple(trial.genome), ended)
+    return LoggedTrial(trial.number, tuple(trial.genome), ended, trial.asked_after, trial.told)
 
 
 def outcome(trial: Trial) -> Outcome:

@@ -13,6 +13,7 @@ from functools import partial
 
 import structlog
 
+from service.controller.dealing import deal
 from service.controller.exporting import ExportQueue
 from service.controller.handing import Hands
 from service.controller.holding import Holding, Holdings
@@ -170,14 +171,11 @@ class Controller(threading.Thread):
         """Give each free worker a piece of work: an export's first, else the jobs in fair order."""
         while self._hands.free and (export := self._exports.next()):
             self._hands.give(*export)
-        idle: set[str] = set()
-        while self._hands.free:
-            job_id = next((job for job in self._hands.order() if job not in idle), None)
-            if job_id is None:
-                return
-            running = self._running[job_id]
-            if not self._try(partial(self._give_next, running), running.holding):
-                idle.add(job_id)
+        deal(lambda: self._hands.free, self._hands.order, self._give)
+
+    def _give(self, job_id: str) -> bool:
+        running = self._running[job_id]
+        return self._try(partial(self._give_next, running), running.holding)
 
     def _give_next(self, running: RunningJob) -> bool:
         work = running.next_work()

@@ -10,7 +10,7 @@ from evaluators.task import Split
 from merging.calibration.needs import preparations
 from merging.recipe import Recipe
 from search.baselines import average_recipes, grid_recipes, grid_space, parent_recipe
-from search.racing import Block
+from search.item_blocks import Block
 from search.spec import SearchSpec
 from service.evaluations.repository import Subject
 

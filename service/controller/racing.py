@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from search.finalists import finalists
-from search.racing import PEERS, Block, Race, Rival, make_race, make_rival
+from search.item_blocks import Block
+from search.racing import PEERS, Race, Rival, make_race, make_rival
 from search.spec import RacingAllocation, SearchSpec
 from service.controller.allocating import EveryFinalistIsWhole, JobLog, Verdict
-from service.controller.errors import NoChild
 from service.evaluations.repository import Subject
 from service.tables import Trial
 from workers.work import Result
@@ -25,32 +25,34 @@ class Racing(EveryFinalistIsWhole):
         self._log = log
         self._rivals: dict[tuple[str, int], Rival | None] = {}
 
-    def next_block(self, trial: Trial) -> Block | None:
-        return self._race.blocks[len(self._log.blocks.get(trial.number, []))]
+    def blocks(self, trial: Trial) -> Sequence[Block]:
+        """One after the other: each may be the last."""
+        return [self._race.blocks[len(self._log.blocks.get(trial.number, {}))]]
 
-    def judge(self, trial: Trial, scored: Sequence[Result]) -> Verdict | None:
+    def judge(self, trial: Trial, scored: Mapping[int, Result]) -> Verdict | Sequence[Block]:
         done = self._race.blocks[: len(scored)]
         if len(done) == len(self._race.blocks):
             return Verdict(done, "finished")
-        values = [{task: part.values for task, part in one.scores.items()} for one in scored]
+        values = [
+            {task: part.values for task, part in scored[block.number].scores.items()}
+            for block in done
+        ]
         rival = self._rival(trial.stage, trial.generation)
         if rival is None or not self._race.is_lost(values, rival):
-            return None
+            return [self._race.blocks[len(done)]]
         return Verdict(done, "stopped", self._race.estimate(values, rival))
 
     @cached_property
     def _race(self) -> Race:
-        """The items in blocks. How many items there are is what the parents were scored on."""
-        for recorded in self._log.parents().values():
-            return make_race(
-                {task: score.n for task, score in recorded.scores.items()},
-                self._weights,
-                first=self._settings.first,
-                block=self._settings.block,
-                error=self._settings.error,
-                seed=self._seed,
-            )
-        raise NoChild("no parent could be scored; the reasons are in the evaluations")
+        """The items in blocks."""
+        return make_race(
+            self._log.item_counts(),
+            self._weights,
+            first=self._settings.first,
+            block=self._settings.block,
+            error=self._settings.error,
+            seed=self._seed,
+        )
 
     def _rival(self, stage: str, generation: int) -> Rival | None:
         """The worst of the elite of the stage before the generation, once there is one."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator
-
 from service.controller.context import make_ready, with_built
 from service.controller.exporting import write_step
 from service.controller.holding import Holding
 from service.controller.life import Life
-from service.controller.needs import Build, Preparation, Step, Task
+from service.controller.needs import Build, Preparation, Task
+from service.controller.queueing import WorkQueue
 from service.settings import Settings
 from service.tables import Job
 from workers.work import Evaluate, Prepare, Result, Work
@@ -29,11 +27,14 @@ class RunningJob:
         self._context = ready.context
         built_dir = settings.built_dir / job.id
         self._life = Life(holding.database, job.id, ready.spec, ready.shapes, built_dir)
-        self._steps: Iterator[Step] = self._life.steps()
-        self._waiting: deque[Task] = deque()
+        self._queue: WorkQueue[Task, Result] = WorkQueue(self._life)
         self._flying: dict[str, Task] = {}
-        self.done = False
         self.resting = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the job has come to its end."""
+        return self._queue.done
 
     @property
     def flying(self) -> set[str]:
@@ -45,12 +46,9 @@ class RunningJob:
         rest, or at the end."""
         if self.resting:
             return None
-        if not self._waiting and not self._flying:
-            self._waiting.extend(next(self._steps, []))
-            self.done = not self._waiting
-        if not self._waiting:
+        need = self._queue.next()
+        if need is None:
             return None
-        need = self._waiting.popleft()
         work = self._work_of(need)
         self._flying[work.id] = need
         return work
@@ -74,6 +72,4 @@ class RunningJob:
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""
-        following = self._life.record(self._flying.pop(result.id), result)
-        # In front: the worker that has just become free still holds this child.
-        self._waiting.extendleft(reversed(following))
+        self._queue.record(self._flying.pop(result.id), result)

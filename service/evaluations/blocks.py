@@ -23,23 +23,25 @@ def record(session: Session, job_id: str, trial: int, number: int, result: Resul
             worker=result.worker,
             merge_seconds=result.merge_seconds,
             score_seconds=result.score_seconds,
+            parameters=result.parameters,
             scores={task: asdict(scores) for task, scores in result.scores.items()},
             finished_at=now(),
         )
     )
 
 
-def all_of(session: Session, job_id: str) -> dict[int, list[Result]]:
-    """What `record` was given for a job, in the order of blocks, by trial."""
+def all_of(session: Session, job_id: str) -> dict[int, dict[int, Result]]:
+    """What `record` was given for a job, by trial and the block's number."""
     query = select(Block).where(Block.job_id == job_id).order_by(Block.trial, Block.number)
-    found: dict[int, list[Result]] = {}
+    found: dict[int, dict[int, Result]] = {}
     for row in session.scalars(query):
         scores = {
             task: TaskScores(**(fields | {"values": tuple(fields["values"])}))
             for task, fields in row.scores.items()
         }
-        result = Result("", row.worker, scores, None, row.merge_seconds, row.score_seconds)
-        found.setdefault(row.trial, []).append(result)
+        seconds, size = (row.merge_seconds, row.score_seconds), row.parameters
+        result = Result("", row.worker, scores, None, *seconds, parameters=size)
+        found.setdefault(row.trial, {})[row.number] = result
     return found
 
 
@@ -72,6 +74,7 @@ def joined(
         None,
         sum(block.merge_seconds for block in blocks),
         sum(block.score_seconds for block in blocks),
+        parameters=blocks[-1].parameters,
     )
 
 

@@ -20,11 +20,12 @@ from service.tables import Trial, now
 
 @dataclass(frozen=True)
 class Proposal:
-    """A trial as the search proposes it."""
+    """A trial as the search proposes it; in steady state after so many outcomes."""
 
     number: int
     genome: tuple[float, ...]
     recipe: Recipe
+    asked_after: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def add_generation(
             recipe=proposal.recipe.model_dump(mode="json", exclude_none=True),
             digest=proposal.recipe.digest(),
             state="pending",
+            asked_after=proposal.asked_after,
             created_at=created,
         )
         for proposal in proposals

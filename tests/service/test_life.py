@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from search.samplers import STEADY
+from service.controller.needs import Need, Task
 from service.database import Database
+from service.evaluations import blocks
 from service.events import repository as events
+from service.jobs import repository as jobs
 from service.settings import Settings
+from service.trials import repository as trials
 from tests.instant_scores import ITEMS
 from tests.service.conftest import Spec
-from tests.service.instant import live
+from tests.service.instant import answer, live
 from tests.trial_log import trial_log
+from workers.work import Context, Result
 
 _LAYERS = {
     "name": "layers",
@@ -38,12 +46,12 @@ class Bench:
         job_id: str = answer.json()["id"]
         return job_id
 
-    def live(self, job_id: str, answers: int | None = None) -> int:
-        return live(self.database, self.settings, job_id, answers=answers)
+    def live(self, job_id: str, answers: int | None = None, **more: Any) -> int:
+        return live(self.database, self.settings, job_id, answers=answers, **more)
 
-    def live_in_pieces(self, job_id: str, answers: int) -> None:
+    def live_in_pieces(self, job_id: str, answers: int, **more: Any) -> None:
         """Begin a new life after so many answers, again and again."""
-        while self.live(job_id, answers) == answers:
+        while self.live(job_id, answers, **more) == answers:
             continue
 
     def log(self, job_id: str) -> list[dict[str, Any]]:
@@ -64,7 +72,10 @@ def bench(app: FastAPI, api: TestClient, settings: Settings) -> Bench:
     return Bench(api, app.state.database, settings)
 
 
-@pytest.mark.parametrize("allocation", [{"kind": "full"}, {"kind": "racing", "block": 8}])
+@pytest.mark.parametrize(
+    "allocation",
+    [{"kind": "full"}, {"kind": "full", "block": 15}, {"kind": "racing", "block": 8}],
+)
 def test_a_life_interrupted_anywhere_has_the_log_of_an_undisturbed_one(
     bench: Bench,
     spec: Spec,
@@ -79,6 +90,93 @@ def test_a_life_interrupted_anywhere_has_the_log_of_an_undisturbed_one(
     assert bench.log(cut) == log
     assert {trial["stage"] for trial in log} == {"weights", "layers"}
     assert total > len(log)
+
+
+def test_blocks_ended_in_any_order_have_the_log_of_trials_scored_at_once(
+    bench: Bench,
+    spec: Spec,
+) -> None:
+    """Several workers score one trial; a child's size comes with each block."""
+    spec["objectives"] = {"kind": "pareto", "over": ["word_problems_ja", "size"]}
+    spec["stages"][0]["sampler"] = {"kind": "nsga2", "population": 4}
+    in_blocks = spec | {"allocation": {"kind": "full", "block": 7}}
+    whole, cut, wide = bench.submit(spec), bench.submit(in_blocks), bench.submit(in_blocks)
+    bench.live(whole)
+    bench.live_in_pieces(cut, 5, workers=9)
+    bench.live(wide, workers=100)
+    assert bench.log(whole) == bench.log(cut) == bench.log(wide)
+    with bench.database.snapshot() as session:
+        scored = blocks.all_of(session, wide)
+    assert {tuple(found) for found in scored.values()} == {tuple(range(6))}
+
+
+@pytest.mark.parametrize("kind", STEADY)
+@pytest.mark.parametrize("allocation", [{"kind": "full", "block": 15}, {"kind": "racing"}])
+def test_a_steady_stage_goes_on_where_it_stopped(
+    bench: Bench, spec: Spec, kind: str, allocation: dict[str, Any]
+) -> None:
+    """Every draw knew of the outcomes told before it and of no other, however often the service was
+    killed in between: a fresh sampler led along the log draws the same genomes."""
+    more = {"startup": 6} if kind == "tpe" else {}
+    spec["stages"][0] |= {"mode": "steady", "sampler": {"kind": kind} | more}
+    spec["stages"][0]["budget"] = {"trials": 30}
+    spec["allocation"] = allocation
+    job_id = bench.submit(spec)
+    bench.live_in_pieces(job_id, 11, workers=5)
+    assert bench.get(f"jobs/{job_id}")["state"] == "finished"
+    assert bench.events(job_id, "replay.diverged") == []
+    with bench.database.snapshot() as session:
+        log = trials.all_of(session, job_id)
+    assert [trial.number for trial in log] == list(range(30))
+    assert sorted(trial.told for trial in log if trial.told is not None) == list(range(30))
+    behind = [trial.number - trial.asked_after for trial in log if trial.asked_after is not None]
+    assert len(behind) == 30
+    assert 1 < max(behind) <= 4
+    # Some were asked for before an earlier one had ended.
+    assert any(
+        later.told < earlier.told
+        for earlier, later in pairwise(log)
+        if earlier.told is not None and later.told is not None
+    )
+    assert bench.api.post(f"/v1/jobs/{job_id}/extend", json={"trials": 10}).status_code == 202
+    bench.live_in_pieces(job_id, 11, workers=5)
+    assert bench.events(job_id, "replay.diverged") == []
+    assert len(bench.log(job_id)) == 40
+
+
+def test_a_steady_stage_takes_a_sampler_that_can_do_without_generations(
+    bench: Bench, spec: Spec
+) -> None:
+    spec["stages"][0]["mode"] = "steady"
+    refused = bench.api.post("/v1/jobs", json=spec)
+    (error,) = refused.json()["errors"]
+    assert error["field"] == "stages.0.mode"
+    assert "'cmaes' needs generations; steady are random, qmc, tpe" in error["message"]
+    del spec["stages"][0]["sampler"]
+    spec["stages"][0]["budget"] = {"trials": 500}
+    job_id = bench.submit(spec)
+    with bench.database.snapshot() as session:
+        assert jobs.get(session, job_id).spec["stages"][0]["sampler"]["kind"] == "nsga2"
+
+
+def test_a_trial_with_a_failed_block_is_scored_no_further(bench: Bench, spec: Spec) -> None:
+    """Blocks that wait are dropped, and those on their way are no longer of use."""
+    spec["allocation"] = {"kind": "full", "block": 4}
+    job_id = bench.submit(spec)
+    asked: Counter[str] = Counter()
+
+    def failing(task: Task, context: Context) -> Result:
+        result = answer(task, context)
+        if isinstance(task, Need) and task.block is not None:
+            asked[task.subject.label] += 1
+            if task.block.number == 2 and int(task.subject.label) % 3 == 0:
+                return replace(result, scores={}, reason="the child holds NaN")
+        return result
+
+    bench.live_in_pieces(job_id, 7, workers=3, answer=failing)
+    states = {trial["number"]: trial["state"] for trial in bench.log(job_id)}
+    assert states == {at: "finished" if at % 3 else "failed" for at in range(8)}
+    assert all(count < 10 for label, count in asked.items() if int(label) % 3 == 0)
 
 
 def test_time_ends_a_stage_by_what_is_recorded(
