@@ -259,10 +259,10 @@ def _print(runs: list[Run]) -> None:
     console = Console()
     console.print(table)
     for peer in (PEER, PEER_BATCH_1):
-        if found := ratios(runs, peer):
-            console.print(
-                f"{peer}: {', '.join(f'{name} {one:.3g}' for name, one in found.items())}"
-            )
+        found = ratios(runs, peer) or {}
+        shown = [f"{name} {one:.3g}" for name, one in found.items() if one is not None]
+        if shown:
+            console.print(f"against {peer}: {', '.join(shown)}")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def judged(
     )
 
 
-def ratios(runs: Sequence[Run], peer: str) -> dict[str, float | int] | None:
+def ratios(runs: Sequence[Run], peer: str) -> dict[str, float | None] | None:
     """Mean seconds of the peer over Cuvee's, and Cuvee's tokens over the peer's, over the seeds
     that both have; None without any.
 
@@ -124,13 +124,19 @@ def ratios(runs: Sequence[Run], peer: str) -> dict[str, float | int] | None:
     ours, theirs = ([by_way[way][seed] for seed in seeds] for way in (CUVEE, peer))
     return {
         "seeds": len(seeds),
-        "wall_speedup": mean(run.seconds for run in theirs) / mean(run.seconds for run in ours),
-        "cpu_speedup": mean(run.cpu_seconds for run in theirs)
-        / mean(run.cpu_seconds for run in ours),
-        "token_ratio": mean(run.tokens for run in ours) / mean(run.tokens for run in theirs),
+        "wall_speedup": _quotient([run.seconds for run in theirs], [run.seconds for run in ours]),
+        "cpu_speedup": _quotient(
+            [run.cpu_seconds for run in theirs], [run.cpu_seconds for run in ours]
+        ),
+        "token_ratio": _quotient([run.tokens for run in ours], [run.tokens for run in theirs]),
         "censored": sum(not run.reached for run in ours),
         "censored_peer": sum(not run.reached for run in theirs),
     }
+
+
+def _quotient(above: Sequence[float], below: Sequence[float]) -> float | None:
+    """That of two means; None where no candidate ended before the cap."""
+    return mean(above) / mean(below) if any(below) else None
 
 
 def write(path: Path, runs: Sequence[Run], target: float) -> None:

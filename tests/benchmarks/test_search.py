@@ -102,6 +102,10 @@ def test_ratios_are_over_seeds_that_both_have() -> None:
     assert found["wall_speedup"] == pytest.approx(5.0)
     assert found["token_ratio"] == pytest.approx(0.25)
     assert ratios(runs, PEER_BATCH_1) is None
+    # Nothing ended before the cap.
+    nothing = ratios([run(CUVEE, 1, 10.0, 100), run(PEER, 1, 100.0, 0, reached=False)], PEER)
+    assert nothing is not None
+    assert nothing["token_ratio"] is None
 
 
 def test_the_file_keeps_every_run(tmp_path: Path) -> None:
