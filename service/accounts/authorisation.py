@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from service.accounts import repository as tokens
 from service.accounts import sessions
-from service.accounts.policy import READING, SCOPES, Access, Scope, access_to
+from service.accounts.policy import READING, SCOPES, Access, Scope, access_to, changes
 from service.audit import repository as audit
 from service.database import Database
 from service.dependencies import DatabaseDependency, SettingsDependency
@@ -141,13 +141,13 @@ def _check(session: Session, account: Account, access: Access, request: Request)
 def _write_down(
     database: Database, request: Request, route: APIRoute, account: Account, token: Token | None
 ) -> None:
-    changes = request.method not in READING
-    if not changes and (token is None or not tokens.is_stale(token)):
+    changed = changes(request.method, route.path)
+    if not changed and (token is None or not tokens.is_stale(token)):
         return
     with database.transaction() as session:
         if token is not None:
             session.get_one(Token, token.id).last_used_at = now()
-        if changes:
+        if changed:
             action = f"{request.method} {route.path}"
             request.state.audit_entry = audit.append(
                 session, account.owner, account.token_id, action, request.url.path

@@ -24,6 +24,8 @@ _OPEN = {
     ("GET", "/static/{name}"),
     ("GET", "/static/plotly.min.js"),
 }
+# They answer to a body, and change nothing.
+_ASKING = {("POST", "/v1/drafts"), ("POST", "/v1/jobs/validate")}
 _SIGNED_IN = {("GET", "/v1/account"), ("DELETE", "/v1/session")}
 _ADMIN = ("/v1/tokens", "/v1/audit")
 
@@ -36,6 +38,11 @@ def access_to(method: str, path: str) -> Access:
         return "signed in"
     if path.startswith(_ADMIN):
         return "admin"
-    if method in READING:
+    if not changes(method, path):
         return "jobs:read"
     return "export" if "/exports" in path else "jobs:write"
+
+
+def changes(method: str, path: str) -> bool:
+    """Whether a route changes anything, and so belongs in the audit log."""
+    return method not in READING and (method, path) not in _ASKING
