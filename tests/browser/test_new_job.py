@@ -33,7 +33,7 @@ def test_a_job_is_made_by_form(page: Page, database: Database) -> None:
     expect(page.locator("#estimate")).to_contain_text("Genes10")
     expect(page.locator("#estimate")).to_contain_text("Items in all, at most720")
     spec = yaml.safe_load(page.locator("#yaml").text_content() or "")
-    assert spec["stages"][0]["space"]["parents"] == ["maths", "ja"]
+    assert spec["stages"][0]["space"]["parents"] == ["ja", "maths"]
     page.get_by_text("As a curl line").click()
     line = shlex.split(page.locator("#curl").text_content() or "")
     assert line[:3] == ["curl", "-X", "POST"]

@@ -7,7 +7,6 @@ import { count } from "./format.js";
 import { coalesced } from "./pace.js";
 
 const GAP_MS = 250;
-const TASKS_AT_FIRST = 6;
 const TEXTS = ["name", "kind", "method", "base", "sampler"];
 const NUMBERS = ["seed", "items", "groups", "trials"];
 let spec = EMPTY;
@@ -73,11 +72,11 @@ function fill(fields) {
   change();
 }
 
-// Few tasks are shown at once; what is chosen always is.
+// Without the many pairs of number tasks, unless one is chosen.
 function tasksOf({ tasks }) {
   const listed = choices.tasks.filter(({ name }) => !name.startsWith("numbers_") || tasks.includes(name));
   const other = tasks.filter((name) => !listed.some((task) => task.name === name));
-  return [...listed, ...other.map((name) => ({ name, summary: "" }))].slice(0, Math.max(TASKS_AT_FIRST, listed.length));
+  return [...listed, ...other.map((name) => ({ name, summary: "" }))];
 }
 
 function option(value, summary, chosen) {
@@ -100,9 +99,11 @@ function change() {
   show(byId("method-summary"), weights);
   const method = choices.methods.find(({ name }) => name === byId("method").value);
   const base = { required: "It needs a base model.", optional: "A base model is optional.", none: "It takes no base model." };
-  setText(byId("method-summary"), method ? `${method.summary} ${base[method.base]}` : "");
+  setText(byId("method-summary"), method ? `${sentence(method.summary)} ${base[method.base]}` : "");
   check();
 }
+
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${text.endsWith(".") ? "" : "."}`;
 
 function add() {
   const ref = byId("other").value.trim();

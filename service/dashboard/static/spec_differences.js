@@ -1,4 +1,4 @@
-// Where plain data differs, field by field.
+// Where plain data differs, field by field. What is null or empty is as good as absent.
 
 // `specs`: two or more. Rows of a field's path and its value in each spec; names are left out.
 export function differences(specs) {
@@ -10,7 +10,7 @@ export function differences(specs) {
 }
 
 function* leaves(value, path) {
-  const nested = value !== null && typeof value === "object" && Object.keys(value).length > 0;
-  if (!nested) yield [path, JSON.stringify(value)];
-  else for (const [key, inner] of Object.entries(value)) yield* leaves(inner, path ? `${path}.${key}` : key);
+  const nested = value !== null && typeof value === "object";
+  if (!nested && value !== null) yield [path, String(value)];
+  if (nested) for (const [key, inner] of Object.entries(value)) yield* leaves(inner, path ? `${path}.${key}` : key);
 }
