@@ -91,7 +91,7 @@ class Journal:
     def _record(
         self, session: Session, subject: Subject, accuracy: float, split: Split, n: int = 400
     ) -> None:
-        # Everybody solves the same items first, so the better of two solves all that the other does.
+        # Everybody solves the same items first: the better of two solves all that the other does.
         correct = round(accuracy * n)
         scores = TaskScores((1.0,) * correct + (0.0,) * (n - correct), 0, 0, 0, 9000)
         result = Result("test", "worker", {TASK: scores}, None, 0.25, 1.5)

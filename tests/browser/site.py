@@ -43,7 +43,7 @@ class Site:
             if scope["type"] == "http":
                 # As a proxy that serves under a path of its own hands requests on.
                 assert scope["path"].startswith(self._prefix)
-                scope = scope | {"path": scope["path"].removeprefix(self._prefix)}
+                scope = {**scope, "path": scope["path"].removeprefix(self._prefix)}
             is_stream = scope.get("path") == "/v1/events"
             self.streams += is_stream
             try:
