@@ -103,7 +103,7 @@ def get_picture(
         job = jobs.get(session, job_id)
         recipe = Recipe.model_validate(trials.get(session, job_id, number).recipe)
         numbers = repository.numbers_by_digest(session, job_id)
-    aliases = {model["ref"]: alias for alias, model in job.spec["models"].items()}
+    aliases: dict[str, str] = {model["ref"]: alias for alias, model in job.spec["models"].items()}
 
     def name(model: str) -> str:
         if model.startswith(PREFIX):

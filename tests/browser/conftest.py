@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, sync_playwright
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from service.database import Database
 from tests.browser.site import Site
@@ -26,6 +26,8 @@ _ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# Milliseconds; a busy machine takes its time to read Plotly's script.
+_PATIENCE = 40_000
 _REPORT_VIOLATIONS = """
 addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} refused ${event.blockedURI}`));
@@ -75,6 +77,7 @@ def browser() -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium on this machine")
+    expect.set_options(timeout=_PATIENCE)
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
         yield launched
@@ -120,7 +123,7 @@ def open_page(browser: Browser, site: Site, complaints: Complaints) -> Iterator[
                     viewport={"width": width, "height": 900},
                 )
             )
-            context.set_default_timeout(10_000)
+            context.set_default_timeout(_PATIENCE)
             page = context.new_page()
             complaints.listen(page)
             return page
