@@ -14,6 +14,9 @@ PLOTLY_URL = f"static/plotly.min.js?v={version('plotly')}"
 _OWN = StaticFiles(directory=Path(__file__).parent / "static")
 _PLOTLY = StaticFiles(directory=str(files("plotly") / "package_data"))
 
+# A shared worker goes by the policy of its own script, not by its page's.
+_POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+
 
 async def own(name: str, request: Request) -> Response:
     """A file of `static/`. Browsers ask again each time: modules load one another by bare names,
@@ -30,4 +33,5 @@ async def plotly(request: Request) -> Response:
 def _sent(answer: Response, cache: str) -> Response:
     answer.headers["Cache-Control"] = cache
     answer.headers["X-Content-Type-Options"] = "nosniff"
+    answer.headers["Content-Security-Policy"] = _POLICY
     return answer

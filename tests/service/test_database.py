@@ -119,6 +119,8 @@ def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(database
             "objectives",
             "constraints",
             "shortfall",
+            "asked_after",
+            "told",
         }
         command.upgrade(config, "head")
     engine.dispose()
