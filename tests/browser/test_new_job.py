@@ -62,6 +62,7 @@ def test_jobs_are_compared(page: Page, database: Database) -> None:
     page.goto("/")
     compare = page.locator("#compare")
     expect(compare).to_be_disabled()
+    expect(page.get_by_role("checkbox")).to_have_count(2)
     for box in page.get_by_role("checkbox").all():
         box.check()
     compare.click()

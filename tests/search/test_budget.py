@@ -51,7 +51,9 @@ def _meter(generations: list[list[_Trial]], **budget: Any) -> Meter:
 def test_the_first_limit_reached_ends_the_stage(
     budget: dict[str, Any], generations: int, limit: str | None
 ) -> None:
-    assert _meter([[_Trial(), _Trial()]] * generations, **budget).reached == limit
+    begun = [_BEGUN + timedelta(seconds=10 * number) for number in range(generations)]
+    log = [[_Trial(created_at=at, finished_at=at + timedelta(seconds=2))] * 2 for at in begun]
+    assert _meter(log, **budget).reached == limit
 
 
 def test_copies_spend_no_items() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.controller.sharing import FairShare
@@ -31,6 +31,7 @@ def _run(
 
 
 @given(_Jobs, st.integers(1, 4))
+@settings(deadline=None)
 def test_time_goes_by_weight(drawn: list[tuple[int, float]], workers: int) -> None:
     weights = {f"job {number}": float(weight) for number, (weight, _) in enumerate(drawn)}
     pieces = {f"job {number}": seconds for number, (_, seconds) in enumerate(drawn)}
