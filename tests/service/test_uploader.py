@@ -51,7 +51,11 @@ def secret(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(models_dir: Path, tmp_path: Path, secret: Path) -> Settings:
     return Settings(
-        data_dir=tmp_path / "data", models_dir=models_dir, workers=0, local=True, hub_token_file=secret
+        data_dir=tmp_path / "data",
+        models_dir=models_dir,
+        workers=0,
+        local=True,
+        hub_token_file=secret,
     )
 
 
