@@ -23,6 +23,7 @@ _WHOLE = {
     torch.int32: "int32_t",
     torch.int64: "int64_t",
 }
+_MASKS = {torch.bool: "uint8_t"}
 _WRITTEN = (torch.float32, torch.bfloat16)
 
 
@@ -36,7 +37,7 @@ def source(plan: Pointwise, written: torch.dtype | None) -> str:
     types = [tensor.dtype for tensor in plan.tensors]
     kinds = [_kind(one) for one in types]
     lines = traced(plan.kernel, dict(plan.options), kinds, len(plan.numbers), len(plan.integers))
-    names = [(_FLOATS | _WHOLE)[one] for one in types]
+    names = [(_FLOATS | _WHOLE | _MASKS)[one] for one in types]
     whole = [_read(name, kind, f"a{place} + at") for place, (name, kind) in _numbered(names, kinds)]
     rest = [
         _read(name, kind, f"Rest<{name}>(a{place} + at, end - at).entries")
@@ -117,6 +118,8 @@ def _kind(dtype: torch.dtype) -> Kind:
         return "F"
     if dtype in _WHOLE:
         return "I"
+    if dtype in _MASKS:
+        return "M"
     raise Untraceable(f"no loop reads {dtype}")
 
 
@@ -125,7 +128,8 @@ def _numbered(names: Sequence[str], kinds: Sequence[Kind]) -> list[tuple[int, tu
 
 
 def _read(name: str, kind: Kind, at: str) -> str:
-    return f"{'Read' if kind == 'F' else 'ReadWhole'}<{name}>::of({at})"
+    whole = f"ReadWhole<{name}>::of({at})"
+    return {"F": f"Read<{name}>::of({at})", "I": whole, "M": f"({whole} != 0)"}[kind]
 
 
 def _parts(*parts: str) -> str:

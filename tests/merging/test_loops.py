@@ -142,6 +142,18 @@ def test_threads_share_a_large_tensor_and_change_nothing() -> None:
     assert total == pytest.approx(float(out.double().sum()), rel=1e-9)
 
 
+def test_masks_are_read() -> None:
+    mask = torch.tensor([True, False, True] * 7)
+    plan = Pointwise(_kept, (torch.full((21,), 3.0), mask), (), ())
+    out = torch.empty(21)
+    assert LOOPS.write(plan, plan.tensors, out)
+    assert torch.equal(out, 3 * mask.float())
+
+
+def _kept(t: Sequence[Any], *_: Any) -> Any:
+    return t[0].float() * t[1].float()
+
+
 def test_an_entry_too_large_for_its_type_is_not_finite() -> None:
     plan = Pointwise(_same, (torch.tensor([3.4e38]),), (), ())
     assert LOOPS.write(plan, plan.tensors, torch.empty(1))
