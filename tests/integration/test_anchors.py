@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,6 @@ def anchors_spec() -> dict[str, Any]:
     return zoo_spec(
         trials=TRIALS, name="anchors", items=ITEMS, allocation=allocation, baselines=alone
     )
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
-    with RunningService(tmp_path_factory.mktemp("anchors") / "data") as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def client(service: RunningService) -> Iterator[Client]:
-    with service.client() as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
