@@ -2,15 +2,18 @@
 
 Writing transactions follow one another, on both: what one reads cannot change under it before it
 commits, and rows that are numbered within it appear in the order of their numbers. SQLite has one
-writer by nature; on PostgreSQL every writer takes the same advisory lock first. Readers see one
-moment and wait for nobody.
+writer by nature, but lets in whoever asks at the right moment: so a process's own threads take
+turns, and processes ask often. On PostgreSQL every writer takes the same advisory lock first, which
+is a queue. Readers see one moment and wait for nobody.
 """
 
 from __future__ import annotations
 
 import json
+import random
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from copy import copy
 from functools import partial
 from pathlib import Path
@@ -27,16 +30,19 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
 import migrations
+from service.turns import Turns
 
 # The advisory lock that writers on PostgreSQL take; any number that is Cuvee's own.
 _WRITERS = 0x63757665
 _READING = "cuvee_reading"
 # How long one waits for other writers, and PostgreSQL for one that does nothing.
 _PATIENCE_SECONDS = 30
+# How long a process waits, at most, before it asks SQLite again whether it may write.
+_ASKING_SECONDS = 0.01
 
 # What is raised when the database does not answer, or breaks off in the middle: what was to be
 # committed may have been, or not.
-DatabaseLost = (OperationalError, InterfaceError)
+DatabaseLost = (OperationalError, InterfaceError, TimeoutError)
 
 
 class Database:
@@ -50,11 +56,12 @@ class Database:
         self._writers = sessionmaker(self._engine, expire_on_commit=False)
         self._readers = sessionmaker(self._engine.execution_options(**reading), autoflush=False)
         self._check: Callable[[Session], None] | None = None
+        self._turns = Turns()
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session that commits at the end of the block, and rolls back on any error."""
-        with self._writers.begin() as session:
+        with self._turn(), self._writers.begin() as session:
             if self._check is not None:
                 self._check(session)
             yield session
@@ -90,6 +97,9 @@ class Database:
     @property
     def _is_sqlite(self) -> bool:
         return self._engine.dialect.name == "sqlite"
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._turns.taken(_PATIENCE_SECONDS) if self._is_sqlite else nullcontext()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -144,7 +154,25 @@ def _begin_sqlite_writers_at_once(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN" if _reads(connection) else "BEGIN IMMEDIATE")
+        if _reads(connection):
+            connection.exec_driver_sql("BEGIN")
+        else:
+            _begin_sqlite_writer(connection)
+
+
+def _begin_sqlite_writer(connection: Connection) -> None:
+    """Ask in even steps: SQLite's own waiting asks the less often the longer it has waited."""
+    until = time.monotonic() + _PATIENCE_SECONDS
+    connection.exec_driver_sql("PRAGMA busy_timeout = 0")
+    while True:
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            break
+        except OperationalError as error:
+            if "locked" not in str(error.orig) or time.monotonic() > until:
+                raise
+            time.sleep(random.uniform(0, _ASKING_SECONDS))
+    connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS}")
 
 
 def _let_postgresql_writers_queue(engine: Engine) -> None:

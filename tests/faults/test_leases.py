@@ -23,19 +23,11 @@ from tests.faults.conftest import (
 )
 from tests.postgresql import PostgresServer
 from tests.running import RunningService, wait_for_trials
+from tests.waiting import until
 
 StartPair = Callable[..., Sequence[RunningService]]
 _TRIALS = 60
 _TAKEOVER_SECONDS = 20.0
-
-
-def _until(condition: Callable[[], bool], seconds: float) -> float:
-    """Wait for it; gives the seconds that it took."""
-    start = time.monotonic()
-    while not condition():
-        assert time.monotonic() - start < seconds, f"not within {seconds} s"
-        time.sleep(0.05)
-    return time.monotonic() - start
 
 
 def _holder(database: Database, job_id: str) -> str | None:
@@ -89,7 +81,7 @@ def test_a_killed_services_job_is_taken_over_within_20_seconds(
         holder = _holder(database, job_id)
         first.kill()
         assert _ended(database, job_id) < _TRIALS
-        _until(lambda: _holder(database, job_id) not in (None, holder), _TAKEOVER_SECONDS)
+        until(lambda: _holder(database, job_id) not in (None, holder), _TAKEOVER_SECONDS)
     log = finished_log(second, url, job_id)
     assert log == finished_log(second, url, submit_again(url, job_id))
 
@@ -104,10 +96,10 @@ def test_a_frozen_service_that_wakes_up_writes_nothing_more(
         first.freeze()
         frozen = time.monotonic()
         assert _ended(database, job_id) < _TRIALS
-        _until(lambda: _holder(database, job_id) not in (None, holder), _TAKEOVER_SECONDS)
-        _until(lambda: time.monotonic() - frozen > 2 * lease, 2 * lease)
+        until(lambda: _holder(database, job_id) not in (None, holder), _TAKEOVER_SECONDS)
+        until(lambda: time.monotonic() - frozen > 2 * lease, 2 * lease)
         first.thaw()
-        _until(lambda: "job_taken_over" in first.log, _TAKEOVER_SECONDS)
+        until(lambda: "job_taken_over" in first.log, _TAKEOVER_SECONDS)
     log = finished_log(second, url, job_id)
     assert [trial["number"] for trial in log] == list(range(_TRIALS))
     assert log == finished_log(second, url, submit_again(url, job_id))
@@ -122,7 +114,7 @@ def test_a_service_that_is_told_to_end_records_what_runs_and_leaves_the_rest_at_
         first.stop()
         # Both workers had a piece of work in hand.
         assert before + 2 <= _ended(database, job_id) < _TRIALS
-        _until(lambda: _holder(database, job_id) != holder, 2.0)
+        until(lambda: _holder(database, job_id) != holder, 2.0)
     finished_log(second, url, job_id)
 
 
@@ -141,12 +133,12 @@ def test_a_hundred_jobs_on_two_services_all_move_on(
     for service in services:
         service.start()
     with opened(url) as database, services[0].client() as client:
-        _until(lambda: any(_ended(database, job) == each for job in mine), 240)
+        until(lambda: any(_ended(database, job) == each for job in mine), 240)
         at_first_end = [_ended(database, job) for job in mine]
         assert min(at_first_end) >= each / 3, sorted(at_first_end)
         assert len({_holder(database, job) for job in mine} - {None}) == 2
         for job in mine:
-            _until(lambda job=job: client.job(job).state == "finished", 240)  # type: ignore[misc]
+            until(lambda job=job: client.job(job).state == "finished", 240)  # type: ignore[misc]
     _only_once(services, mine)
 
 
