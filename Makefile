@@ -69,6 +69,10 @@ bench-search: $(DONE) ## Time and tokens to a good child, beside mergekit-evolve
 bench-irt: $(DONE) ## Anchors beside full scoring: errors of estimates, holdout accuracy, tokens
 	$(BIN)/python -m benchmarks.irt $(BENCH_OPTIONS)
 
+.PHONY: bench-spaces
+bench-spaces: $(DONE) ## Weights, paths, and paths through the best weights, on the bundled parents
+	$(BIN)/python -m benchmarks.spaces $(BENCH_OPTIONS)
+
 .PHONY: bench-samplers
 bench-samplers: $(DONE) ## All samplers on functions that resemble merging, and what a draw costs
 	$(BIN)/python -m benchmarks.samplers $(BENCH_OPTIONS)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+import pytest
 
 from search.gene import Gene, Genome
 from search.replay import LoggedTrial, replay
@@ -45,6 +46,7 @@ SETTINGS: dict[str, SamplerSettings] = {
 Score = Callable[[Sequence[float]], float]
 # A draw of a Gaussian process takes a second on a busy machine.
 FEW = {"gp": 7}
+every_sampler = pytest.mark.parametrize("name", SETTINGS)
 LEARNING = [name for name in SETTINGS if name not in ("qmc", "random", *FEW)]
 WEIGHTS = [Gene(f"maths.weight[layers {i}-{i}]", -0.5, 2.0, 0.5) for i in range(5)]
 DENSITIES = [Gene(f"ja.density[layers {i}-{i}]", 0.05, 1.0, 0.5) for i in range(5)]

@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import random
-import subprocess
-import sys
-import time
-from collections.abc import Sequence
-from pathlib import Path
-from statistics import median
 
-import numpy as np
 import pytest
 
 from search.errors import SamplerError
 from search.gene import Gene, Genome
 from search.replay import LoggedTrial, replay
-from search.sampler_spec import CmaesSettings
 from search.samplers import SINGLE, Outcome, Sampler, make_sampler
 from tests.search.problems import (
     FEW,
@@ -27,22 +17,17 @@ from tests.search.problems import (
     LEARNING,
     MIXED,
     SETTINGS,
-    WEIGHTS,
     at_most,
+    every_sampler,
     fresh,
     mixed,
-    next_genomes,
     outcome_of,
     run,
     sizes,
     sphere,
 )
-from tests.search.record_golden import recorded
 
-every_sampler = pytest.mark.parametrize("name", SETTINGS)
 SHARES = (0.1, 0.3, 0.5, 0.6, 0.75, 0.8, 0.9, 1.0, 0.0)
-# Other processors round sums otherwise.
-NEAR = 1e-6
 
 
 @every_sampler
@@ -348,178 +333,3 @@ def test_without_genes_there_is_one_empty_genome(name: str) -> None:
     assert sampler.ask(1) == [()]
     sampler.tell(0, (), Outcome(values=(0.5,), n=1))
     assert not sampler.pending
-
-
-@pytest.mark.parametrize(
-    ("name", "trials", "stops"),
-    [
-        *[(name, 130, 20) for name in SETTINGS if name not in FEW],
-        ("gp", 7, 3),
-        pytest.param("gp", 30, 20, marks=pytest.mark.long),
-    ],
-)
-def test_a_resumed_run_goes_on_as_the_undisturbed_one(name: str, trials: int, stops: int) -> None:
-    """Stopped at each of several random trials, before or after it is told, in a disturbed
-    process."""
-    log = run(fresh(name), trials)
-    points = random.Random(5).sample(range(1, trials), stops)
-    for point in points:
-        disturb(point)
-        told = [
-            [
-                LoggedTrial(trial.number, trial.genome, trial.outcome)
-                if trial.number < point
-                else LoggedTrial(trial.number, trial.genome)
-                for trial in generation
-            ]
-            for generation in log
-            if generation[0].number < point
-        ]
-        sampler, report = replay(fresh(name), told)
-        assert report.diverged == 0
-        for number in sampler.pending:
-            trial = told[-1][number - told[-1][0].number]
-            sampler.tell(number, trial.genome, outcome_of(number, trial.genome))
-        rest = [trial.genome for generation in log[len(told) :] for trial in generation]
-        assert [
-            trial.genome
-            for generation in run(sampler, trials - sampler.next_number)
-            for trial in generation
-        ] == rest
-
-
-def disturb(seed: int) -> None:
-    np.random.seed(seed)
-    random.seed(seed)
-
-
-@pytest.mark.parametrize("seed", [1, 2])
-def test_another_process_draws_the_same(seed: int) -> None:
-    root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONHASHSEED": str(seed)}
-    answer = subprocess.run(
-        [sys.executable, "-m", "tests.search.problems", "3", str(seed)],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    others = json.loads(answer.stdout)
-    for name in SETTINGS:
-        assert [tuple(genome) for genome in others[name]] == next_genomes(name, 3)
-
-
-@every_sampler
-def test_the_process_wide_generators_are_left_alone(name: str) -> None:
-    disturb(9)
-    before = (random.getstate(), repr(np.random.get_state()))
-    run(fresh(name), at_most(name, 60))
-    assert (random.getstate(), repr(np.random.get_state())) == before
-
-
-@every_sampler
-def test_the_record_outranks_the_proposal(name: str) -> None:
-    """A log whose genomes are not those proposed is learnt as it is, and counted."""
-    trials = at_most(name, 16)
-    log = run(fresh(name), trials)
-    edited = [
-        [
-            LoggedTrial(trial.number, tuple(0.9 * x + 0.05 for x in trial.genome), trial.outcome)
-            for trial in generation
-        ]
-        for generation in log
-    ]
-    first, report = replay(fresh(name), edited)
-    second, _ = replay(fresh(name), edited)
-    assert report.trials == trials
-    # Again, some children are their parents.
-    assert report.diverged >= (0.5 if "nsga" in name else 1.0) * trials
-    assert first.ask(2) == second.ask(2)
-
-
-def test_a_log_with_gaps_is_refused() -> None:
-    log = run(fresh("random"), 14)
-    with pytest.raises(SamplerError, match="lacks trials"):
-        replay(fresh("random"), log[1:])
-    with pytest.raises(SamplerError, match="empty"):
-        replay(fresh("random"), [[]])
-
-
-@pytest.mark.parametrize(
-    ("name", "share"), [("cmaes", 0.1), ("optuna-cmaes", 0.2), ("tpe", 0.8), ("nsga2", 0.8)]
-)
-def test_a_search_beats_random_draws(name: str, share: float) -> None:
-    """Its best of 300 trials is nearer than random draws' best by this share, in the middle of
-    several seeds: a single random run may well be lucky."""
-
-    def best(sampler_name: str, seed: int) -> float:
-        log = run(fresh(sampler_name, seed), 300)
-        return max(sphere(trial.genome) for generation in log for trial in generation)
-
-    seeds = range(7)
-    searched = median(best(name, seed) for seed in seeds)
-    drawn = median(best("random", seed) for seed in seeds)
-    assert searched > share * drawn
-
-
-def test_large_genomes_are_searched_by_their_diagonal() -> None:
-    genes = [Gene(f"weight[{i}]", -0.5, 2.0, 0.5) for i in range(300)]
-    sampler = make_sampler(CmaesSettings(kind="cmaes"), genes, 7)
-    log = run(sampler, 3000, lambda genome: -float(np.square(np.array(genome) - 1).sum()))
-    distances = [np.square(np.array(trial.genome) - 1).sum() for part in log for trial in part]
-    assert min(distances[-100:]) < 0.2 * min(distances[:20])
-
-
-def test_a_plateau_widens_the_search() -> None:
-    """From a start where nothing is solved, CMA-ES gets to where something is."""
-
-    def solved(genome: Sequence[float]) -> float:
-        return max(0.0, 1.0 - float(np.square(np.array(genome) - 1.7).sum()))
-
-    log = run(make_sampler(CmaesSettings(kind="cmaes"), WEIGHTS[:2], 7), 300, solved)
-    assert solved(log[0][0].genome) == 0
-    assert max(solved(trial.genome) for generation in log for trial in generation) > 0.9
-
-
-@pytest.mark.parametrize("name", ["cmaes-ipop", "cmaes-bipop"])
-def test_a_search_that_came_to_a_halt_begins_anew(name: str) -> None:
-    """Where one optimum is found to the last digit; the next run has another population."""
-    sampler = make_sampler(SETTINGS[name], WEIGHTS[:2], 7)
-    populations = [sampler.batch]
-    log = []
-    for _ in range(400):
-        log += run(sampler, sampler.batch, lambda genome: -abs(genome[0] - 1) - abs(genome[1] - 1))
-        populations.append(sampler.batch)
-    assert populations[0] == 4
-    assert max(populations) >= 16
-    assert replay(make_sampler(SETTINGS[name], WEIGHTS[:2], 7), log)[1].diverged == 0
-
-
-def test_cmaes_finds_an_optimum_at_the_bounds() -> None:
-    log = run(fresh("cmaes"), 800)
-    best = max((trial.genome for generation in log for trial in generation), key=sphere)
-    assert sphere(best) > -1e-3
-    assert best[5:] == pytest.approx((1.0,) * 5, abs=0.02)
-
-
-@pytest.mark.parametrize("name", [name for name in SETTINGS if name not in FEW])
-def test_a_thousand_trials_are_cheap(name: str) -> None:
-    began = time.process_time()
-    assert len(run(fresh(name), 1000)[-1]) > 0
-    assert time.process_time() - began < (30.0 if name == "tpe" else 10.0)
-
-
-@every_sampler
-def test_a_recorded_log_gives_the_genomes_on_record(name: str) -> None:
-    """Drift between versions of libraries, or of ours, shows here. Rewrite the record on purpose:
-    python -m tests.search.record_golden"""
-    log, following = recorded(name)
-    drawn = run(fresh(name), sum(map(len, log)))
-    for generation, expected in zip(drawn, log, strict=True):
-        for trial, old in zip(generation, expected, strict=True):
-            assert trial.genome == pytest.approx(old.genome, abs=NEAR)
-    sampler, report = replay(fresh(name), log)
-    assert report.trials == sum(map(len, log))
-    for genome, old_genome in zip(sampler.ask(sampler.batch), following, strict=True):
-        assert genome == pytest.approx(old_genome, abs=NEAR)
