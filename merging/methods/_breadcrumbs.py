@@ -4,8 +4,8 @@ arXiv 2312.06795, section 3)."""
 from __future__ import annotations
 
 from merging.method import Parameter, SearchRange, Site
-from merging.methods._sparse import DENSITY, INT8_MASK, Selection, band
-from merging.methods._sums import LAMBDA, WEIGHT, normalize
+from merging.methods._sparse import DENSITY, Selection, band
+from merging.methods._sums import INT8_MASK, LAMBDA, WEIGHT, normalize
 
 GAMMA = Parameter(
     "gamma",

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from merging.method import Parameter, Site
-from merging.methods._sparse import DENSITY, INT8_MASK, SEED, Selection, match_l1
-from merging.methods._sums import LAMBDA, WEIGHT, normalize
+from merging.methods._sparse import DENSITY, SEED, Selection, match_l1
+from merging.methods._sums import INT8_MASK, LAMBDA, WEIGHT, normalize
 
 RESCALE = Parameter(
     "rescale", False, True, None, None, "whether what is kept makes up for what is not", "switch"

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from merging.method import Parameter, SearchRange, Site
 from merging.methods._dare import RESCALE, RESCALE_L1
-from merging.methods._sparse import DENSITY, INT8_MASK, SEED, Selection, match_l1
-from merging.methods._sums import LAMBDA, WEIGHT, normalize
+from merging.methods._sparse import DENSITY, SEED, Selection, match_l1
+from merging.methods._sums import INT8_MASK, LAMBDA, WEIGHT, normalize
 
 EPSILON = Parameter(
     "epsilon",

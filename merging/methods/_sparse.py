@@ -35,9 +35,6 @@ DENSITY = Parameter(
     # Below a twentieth next to nothing of a task vector is left.
     search=SearchRange(0.05, 1.0, 0.5),
 )
-INT8_MASK = Parameter(
-    "int8_mask", False, False, None, None, "read for mergekit's sake; changes nothing", "switch"
-)
 SEED = Parameter(
     "random_seed",
     False,

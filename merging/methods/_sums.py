@@ -36,6 +36,10 @@ AVERAGE_WEIGHT = Parameter(
     search=SearchRange(0.0, 1.0, 0.5),
 )
 LAMBDA = Parameter("lambda", False, 1.0, None, None, "factor on the merged delta")
+# mergekit-evolve writes it into every recipe.
+INT8_MASK = Parameter(
+    "int8_mask", False, False, None, None, "read for mergekit's sake; changes nothing", "switch"
+)
 
 
 def normalize(default: bool) -> Parameter:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from merging.method import Method, Pointwise, Site
-from merging.methods._sums import AVERAGE_WEIGHT, combination, normalize, shares
+from merging.methods._sums import AVERAGE_WEIGHT, INT8_MASK, combination, normalize, shares
 
 
 def merge(site: Site) -> Pointwise:
@@ -20,6 +20,6 @@ METHOD = Method(
     base="none",
     min_parents=1,
     max_parents=None,
-    parameters=(AVERAGE_WEIGHT, normalize(True)),
+    parameters=(AVERAGE_WEIGHT, normalize(True), INT8_MASK),
     merge=merge,
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from merging.method import Method, Parameter, Pointwise, SearchRange, Site
-from merging.methods._sparse import INT8_MASK
+from merging.methods._sums import INT8_MASK
 
 if TYPE_CHECKING:
     from torch import Tensor

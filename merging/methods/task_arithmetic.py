@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from merging.method import Method, Pointwise, Site
-from merging.methods._sums import LAMBDA, TINY_SUM, WEIGHT, base_and_deltas, normalize
+from merging.methods._sums import INT8_MASK, LAMBDA, TINY_SUM, WEIGHT, base_and_deltas, normalize
 
 
 def merge(site: Site) -> Pointwise:
@@ -25,6 +25,6 @@ METHOD = Method(
     base="required",
     min_parents=1,
     max_parents=None,
-    parameters=(WEIGHT, LAMBDA, normalize(False)),
+    parameters=(WEIGHT, LAMBDA, normalize(False), INT8_MASK),
     merge=merge,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from merging.errors import RecipeError
 from merging.method import Method, Parameter, Pointwise, Site, Survey
-from merging.methods._sparse import DENSITY, INT8_MASK, band, elected, from_magnitude, match_l1
-from merging.methods._sums import LAMBDA, WEIGHT, normalize
+from merging.methods._sparse import DENSITY, band, elected, from_magnitude, match_l1
+from merging.methods._sums import INT8_MASK, LAMBDA, WEIGHT, normalize
 
 TRIM = Parameter(
     "trim",

@@ -45,6 +45,16 @@ def sliced(method: str, *sources: tuple[str, int, int], **more: object) -> dict[
     return {"merge_method": method, "slices": [{"sources": listed}], **more}
 
 
+# As mergekit-evolve writes its recipes.
+EVOLVED = [
+    {
+        **sliced(method, ("base", 0, 3), ("maths", 0, 3), base_model="base"),
+        "parameters": {"normalize": False, "int8_mask": True},
+        "dtype": "bfloat16",
+        "tokenizer_source": "base",
+    }
+    for method in ("linear", "task_arithmetic", "ties", "dare_ties")
+]
 GOOD = [
     linear("maths", "ja"),
     linear("maths"),
@@ -62,6 +72,7 @@ GOOD = [
     sliced("linear", ("deep", 0, 5)),
     sliced("ties", ("base", 0, 3), ("deep", 2, 5), base_model="base"),
     {**ties("maths"), "merge_method": "dare_ties", "parameters": {"random_seed": 12}},
+    *EVOLVED,
 ]
 
 

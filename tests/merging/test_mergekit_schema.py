@@ -22,9 +22,9 @@ from tests.merging.test_engine import recipe
 TOP = {"merge_method", "base_model", "parameters", "dtype", "out_dtype", "tokenizer_source"}
 DTYPES = {"float32", "float16", "bfloat16"}
 NAMES = {
-    "linear": {"weight", "normalize"},
+    "linear": {"weight", "normalize", "int8_mask"},
     "slerp": {"t"},
-    "task_arithmetic": {"weight", "normalize", "lambda"},
+    "task_arithmetic": {"weight", "normalize", "lambda", "int8_mask"},
     "ties": {"weight", "density", "normalize", "lambda", "rescale", "int8_mask"},
 }
 
