@@ -140,9 +140,25 @@ def _search_with_cuvee(
             ) as address,
             Client(address) as client,
         ):
+            _warm(client, path)
             found = list(_job_candidates(client, path, options.cap))
     settings = {"allocation": options.allocation, "workers": WORKERS}
     return judged(found, judgement, way=way, seed=seed, cap=options.cap, settings=settings)
+
+
+def _warm(client: Client, spec: Path) -> None:
+    """Another job first, cancelled once its parents are scored: the workers have started then.
+
+    It leaves nothing that the next job could use, as mergekit-evolve's process has tried its batch
+    sizes on the same models by the time it is told to search.
+    """
+    job = client.submit(spec)
+    while job.phase in ("queued", "parents") and job.state not in ENDED:
+        time.sleep(_POLL_SECONDS)
+        job = client.job(job.id)
+    client.cancel(job.id)
+    while client.job(job.id).state not in ENDED:
+        time.sleep(_POLL_SECONDS)
 
 
 def job_spec(seed: int, cap: float, allocation: dict[str, Any]) -> dict[str, Any]:

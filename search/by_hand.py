@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, permutations
 
 from merging.method import Value
@@ -46,12 +46,14 @@ Weights = Mapping[str, tuple[float, ...]]
 @dataclass(frozen=True)
 class Baseline:
     """A baseline in one method's parameters: `weights` by parent, 0 where left out; `of_parent`
-    holds for every parent, `of_merge` for the whole merge."""
+    holds for every parent, `of_merge` for the whole merge. `model` is the one whose equal it is, if
+    it is one."""
 
     label: str
     weights: Weights
     of_parent: Mapping[str, Value]
     of_merge: Mapping[str, Value]
+    model: str | None = None
 
 
 def layer_swap_widths(num_layers: int) -> tuple[int, int, int]:
@@ -66,17 +68,22 @@ def _single(cast: Cast, grouping: Grouping) -> Iterator[Baseline]:
     name = cast.method.name
     if name in _WEIGHTED:
         for alias in cast.parents:
-            yield _weighted(cast, f"parent {alias}", {alias: (1.0,)})
+            yield _alone(alias, _weighted(cast, "", {alias: (1.0,)}))
         if cast.base is not None:
-            yield _weighted(cast, f"parent {cast.base}", {})
+            yield _alone(cast.base, _weighted(cast, "", {}))
     elif name == "slerp":
-        yield Baseline(f"parent {cast.parents[0]}", {}, {}, {"t": 1.0})
-        yield Baseline(f"parent {cast.base}", {}, {}, {"t": 0.0})
+        assert cast.base is not None
+        for alias, t in ((cast.parents[0], 1.0), (cast.base, 0.0)):
+            yield _alone(alias, Baseline("", {}, {}, {"t": t}))
     elif name == "layer_swap":
         inner, outer = cast.parents
         layers = grouping.layer_ends[-1]
-        yield Baseline(f"parent {outer}", {}, {}, _widths(layers, 0, 0, "second"))
-        yield Baseline(f"parent {inner}", {}, {}, _widths(0, 0, 0, "first"))
+        yield _alone(outer, Baseline("", {}, {}, _widths(layers, 0, 0, "second")))
+        yield _alone(inner, Baseline("", {}, {}, _widths(0, 0, 0, "first")))
+
+
+def _alone(alias: str, baseline: Baseline) -> Baseline:
+    return replace(baseline, label=f"parent {alias}", model=alias)
 
 
 def _averaged(cast: Cast, _grouping: Grouping) -> Iterator[Baseline]:

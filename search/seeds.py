@@ -19,10 +19,14 @@ from search.space import ParameterSpace, Point
 
 @dataclass(frozen=True)
 class Seed:
-    """A genome that stands for a baseline, and the baseline's name."""
+    """A genome that stands for a baseline, and the baseline's name.
+
+    `model` is the alias of the model that it is, up to rounding, if it is one.
+    """
 
     label: str
     genome: Genome
+    model: str | None = None
 
 
 def baseline_seeds(space: ParameterSpace | DataFlowSpace) -> list[Seed]:
@@ -34,6 +38,15 @@ def baseline_seeds(space: ParameterSpace | DataFlowSpace) -> list[Seed]:
     for seed in found:
         seeds.setdefault(space.decode(seed.genome).digest(), seed)
     return list(seeds.values())
+
+
+def models_in(space: ParameterSpace | DataFlowSpace) -> dict[str, str]:
+    """The aliases of the models that the space holds, by the digests of their recipes in it."""
+    return {
+        space.decode(seed.genome).digest(): seed.model
+        for seed in baseline_seeds(space)
+        if seed.model is not None
+    }
 
 
 def first_trials(
@@ -58,7 +71,7 @@ def _of_merges(space: ParameterSpace) -> Iterator[Seed]:
                 genome = _encoded(space, cast, baseline)
                 if genome is not None:
                     seen.add(baseline.label)
-                    yield Seed(baseline.label, genome)
+                    yield Seed(baseline.label, genome, baseline.model)
 
 
 def _encoded(space: ParameterSpace, cast: Cast, baseline: Baseline) -> Genome | None:
@@ -91,4 +104,5 @@ def _of_paths(space: DataFlowSpace) -> Iterator[Seed]:
     for label, path in paths.items():
         genome = space.encode(path)
         if genome is not None:
-            yield Seed(label, genome)
+            alone = all(alias == first for alias, _ in path)
+            yield Seed(label, genome, first if alone else None)

@@ -7,7 +7,7 @@ decides the same.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from search.item_blocks import Block
@@ -22,13 +22,15 @@ from workers.work import Result
 class JobLog:
     """What is recorded of a job, which grows as it goes on.
 
-    `trials` by number, `recorded` by subject and split, `blocks` by trial and number.
+    `trials` by number, `recorded` by subject and split, `blocks` by trial and number. `models` are
+    the aliases of models by the digests of recipes that are those models: it follows from the spec.
     """
 
     job_id: str
     trials: dict[int, Trial]
     recorded: dict[tuple[Subject, str], Recorded]
     blocks: dict[int, dict[int, Result]]
+    models: dict[str, str] = field(default_factory=dict)
 
     def scored_whole(self) -> list[Trial]:
         """Trials that were scored on all items of the search split, in order of number."""

@@ -27,7 +27,7 @@ from search.replay import ReplayReport, replay, replay_steady
 from search.sampler_choice import chosen_sampler
 from search.samplers import make_sampler
 from search.samplers.base import Sampler
-from search.seeds import first_trials
+from search.seeds import first_trials, models_in
 from search.spaces import Space, make_space
 from search.spec import (
     ModelShape,
@@ -94,6 +94,7 @@ class Life:
             scored = blocks.all_of(session, job_id)
         # These are changed in place only: others hold the log too.
         found = JobLog(job_id, self._trials, self._recorded, scored)
+        self._models = found.models
         self._allocation = make_allocation(spec, found, database)
         self._criteria = Criteria(spec, found)
         self._recorder = Recorder(database, spec, found, self._allocation, self._criteria)
@@ -169,6 +170,7 @@ class Life:
                 yield from self._phase("prepare", [start])
                 space = make_space(spec, stage, shapes, self._recorder.numbers[start])
         sampler = self._sampler(stage, space)
+        self._models |= models_in(space)
         with self._database.snapshot() as session:
             renewed = renewals(session, self._job_id)
         meter = Meter(stage.budget, {count for name, count in renewed if name == stage.name})
@@ -266,15 +268,13 @@ class Life:
             yield needed
 
     def _evaluate(self, sampler: Sampler, members: Sequence[Trial]) -> Iterator[Step]:
-        firsts = {trial.digest: trial for trial in reversed(members)}
-        fresh = [
-            trial
-            for trial in members
-            if firsts[trial.digest] is trial and self._recorder.original(trial) is None
-        ]
-        yield from self._missing("search", self._search_needs(fresh))
+        # Those whose scores are known end before any other is scored: racing looks at them.
+        fresh = [trial for trial in members if not self._recorder.copy(trial)]
+        firsts = {trial.digest: trial for trial in reversed(fresh)}
+        apart = [trial for trial in fresh if firsts[trial.digest] is trial]
+        yield from self._missing("search", self._search_needs(apart))
         # What is left of a digest is a copy now, or its first trial failed.
-        left = [trial for trial in members if not self._recorder.copy(trial)]
+        left = [trial for trial in fresh if not self._recorder.copy(trial)]
         yield from self._missing("search", self._search_needs(left))
         for trial in members:
             sampler.tell(trial.number, tuple(trial.genome), outcome(trial))

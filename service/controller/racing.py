@@ -55,7 +55,10 @@ class Racing(EveryFinalistIsWhole):
         )
 
     def _rival(self, stage: str, generation: int) -> Rival | None:
-        """The worst of the elite of the stage before the generation, once there is one."""
+        """The worst of the elite of the stage before the generation, once there is one.
+
+        Seeds that are parents count at once: they have the parents' scores.
+        """
         if (stage, generation) not in self._rivals:
             self._rivals[stage, generation] = self._make_rival(stage, generation)
         return self._rivals[stage, generation]
@@ -64,7 +67,8 @@ class Racing(EveryFinalistIsWhole):
         earlier = (
             one
             for one in self._log.scored_whole()
-            if one.stage == stage and one.generation < generation
+            if one.stage == stage
+            and (one.generation < generation or one.digest in self._log.models)
         )
         elite = self._settings.elite
         best = finalists(earlier, max(elite, PEERS))

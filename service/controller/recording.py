@@ -70,27 +70,27 @@ class Recorder:
             self._by_digest.setdefault(trial.digest, []).append(trial)
         return fresh
 
-    def original(self, trial: Trial) -> Trial | None:
-        """An earlier trial whose scores are this one's as well, if there is one."""
-        return original_of(self._by_digest[trial.digest], trial)
+    def original(self, trial: Trial) -> Subject | None:
+        """Whose scores are the trial's as well: an earlier trial's, or a parent's that it is."""
+        earlier = original_of(self._by_digest[trial.digest], trial)
+        if earlier is not None:
+            return Subject.trial(earlier.number)
+        alias = self._log.models.get(trial.digest)
+        return Subject("parent", alias) if alias in self._log.parents() else None
 
     def copy(self, trial: Trial) -> bool:
-        """Whether the trial has ended, as a copy of an earlier one if there is one."""
+        """Whether the trial has ended, as a copy if there is an original."""
         subject = Subject.trial(trial.number)
         if (subject, "search") in self._log.recorded:
             return True
         original = self.original(trial)
         if original is None:
             return False
-        source = self._log.recorded[Subject.trial(original.number), "search"]
-        ending = trials.Ending(
-            original.fitness,
-            n=original.n,
-            state=trials.scored_as(original),
-            same_as=original.number,
-            objectives=original.objectives,
-            constraints=original.constraints,
-        )
+        source = self._log.recorded[original, "search"]
+        if original.kind == "trial":
+            ending = trials.Ending.as_of(self._log.trials[int(original.label)])
+        else:
+            ending = replace(self._ending(source, self._criteria.fitness(source)), tokens=0)
         with self._database.transaction() as session:
             copied = evaluations.copy(session, self._job_id, source, subject)
             self._end(session, trial, ending)
@@ -170,17 +170,18 @@ class Recorder:
         value: float | None,
         state: trials.Scored = "finished",
     ) -> None:
+        self._end(session, trial, replace(self._ending(recorded, value), state=state))
+
+    def _ending(self, recorded: Recorded, value: float | None) -> trials.Ending:
         found = recorded.scores.values()
-        ending = trials.Ending(
+        return trials.Ending(
             value,
             recorded.reason,
             n=sum(score.n for score in found),
             tokens=sum(score.tokens for score in found),
-            state=state,
             objectives=self._criteria.objectives(recorded),
             constraints=self._criteria.constraints(recorded),
         )
-        self._end(session, trial, ending)
 
     def _end(self, session: Session, trial: Trial, ending: trials.Ending) -> None:
         """End a trial; one of a steady stage in the order in which its sampler is told."""

@@ -92,6 +92,18 @@ class Ending:
     objectives: Sequence[float] | None = None
     constraints: Sequence[float] | None = None
 
+    @classmethod
+    def as_of(cls, original: Trial) -> Ending:
+        """The ending of a trial that is a copy of one that has a fitness; it costs nothing."""
+        return cls(
+            original.fitness,
+            n=original.n,
+            state=scored_as(original),
+            same_as=original.number,
+            objectives=original.objectives,
+            constraints=original.constraints,
+        )
+
 
 def scored_as(trial: Trial) -> Scored:
     """The state of a trial that has a fitness."""

@@ -13,7 +13,7 @@ from merging.engine import MergeEngine
 from merging.recipe import Recipe
 from search.baselines import average_recipes, grid_recipes, parent_recipe
 from search.by_hand import layer_swap_widths
-from search.seeds import baseline_seeds
+from search.seeds import baseline_seeds, models_in
 from search.space import ParameterSpace
 from search.spaces import make_space
 from search.spec import ModelShape
@@ -117,6 +117,8 @@ def test_a_seed_s_child_is_its_baseline_s(
     found = {seed.label: space.decode(seed.genome) for seed in seeds}
     assert set(labels) <= found.keys()
     assert len({recipe.digest() for recipe in found.values()}) == len(seeds)
+    alone = {label: recipe for label, recipe in found.items() if label.startswith("parent ")}
+    assert models_in(space) == {one.digest(): label[7:] for label, one in alone.items()}
     compared = 0
     for label, recipe in found.items():
         by_hand = baselines().get(label) or baselines().get(f"{label} of 2")
@@ -178,6 +180,7 @@ def test_paths_begin_with_the_first_parent_and_layer_swaps(scales: str) -> None:
     first, swap = baseline_seeds(made)
     assert (first.label, swap.label) == ("parent maths", "layer swap maths around ja")
     assert first.genome == tuple(gene.initial for gene in made.genes)
+    assert models_in(made) == {made.decode(first.genome).digest(): "maths"}
     assert made.decode(swap.genome).model_dump(mode="json", exclude_defaults=True)["slices"] == [
         {"sources": [{"model": f"zoo/{alias}", "layer_range": layers}]}
         for alias, layers in (("maths", [0, 1]), ("ja", [1, 3]), ("maths", [3, 4]))

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from service.app import create_app
 from service.settings import Settings
+from tests.service.instant import Bench
 from tests.tiny import CHAT_TEMPLATE, write_llama
 
 Spec = dict[str, Any]
@@ -75,6 +76,11 @@ def app(settings: Settings) -> FastAPI:
 def api(app: FastAPI) -> Iterator[TestClient]:
     with TestClient(app, base_url="http://127.0.0.1") as client:
         yield client
+
+
+@pytest.fixture
+def bench(app: FastAPI, api: TestClient, settings: Settings) -> Bench:
+    return Bench(api, app.state.database, settings)
 
 
 @pytest.fixture

@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from fastapi.testclient import TestClient
 
 from search.samplers import STEADY
 from service.controller.needs import Need, Task
-from service.database import Database
 from service.evaluations import blocks
-from service.events import repository as events
 from service.jobs import repository as jobs
-from service.settings import Settings
 from service.trials import repository as trials
 from tests.instant_scores import ITEMS
 from tests.service.conftest import Spec
-from tests.service.instant import answer, live
-from tests.trial_log import trial_log
+from tests.service.instant import LAYERS, Bench, answer
 from workers.work import Context, Result
-
-_LAYERS = {
-    "name": "layers",
-    "space": {"kind": "dataflow", "parents": ["weights.best", "left"], "scales": False},
-    "sampler": {"kind": "random", "batch": 3},
-}
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A service without workers, and its jobs lived in this process."""
-
-    api: TestClient
-    database: Database
-    settings: Settings
-
-    def submit(self, spec: Spec) -> str:
-        answer = self.api.post("/v1/jobs", json=spec)
-        assert answer.status_code == 201, answer.text
-        job_id: str = answer.json()["id"]
-        return job_id
-
-    def live(self, job_id: str, answers: int | None = None, **more: Any) -> int:
-        return live(self.database, self.settings, job_id, answers=answers, **more)
-
-    def live_in_pieces(self, job_id: str, answers: int, **more: Any) -> None:
-        """Begin a new life after so many answers, again and again."""
-        while self.live(job_id, answers, **more) == answers:
-            continue
-
-    def log(self, job_id: str) -> list[dict[str, Any]]:
-        return trial_log(self.settings.data_dir, job_id)
-
-    def events(self, job_id: str, kind: str) -> list[dict[str, Any]]:
-        with self.database.snapshot() as session:
-            return events.data_of(session, job_id, kind)
-
-    def get(self, path: str, **query: Any) -> Any:
-        answer = self.api.get(f"/v1/{path}", params=query)
-        assert answer.status_code == 200, answer.text
-        return answer.json()
-
-
-@pytest.fixture
-def bench(app: FastAPI, api: TestClient, settings: Settings) -> Bench:
-    return Bench(api, app.state.database, settings)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +30,7 @@ def test_a_life_interrupted_anywhere_has_the_log_of_an_undisturbed_one(
     allocation: dict[str, Any],
 ) -> None:
     spec["allocation"] = allocation
-    spec["stages"].append(_LAYERS | {"budget": {"items": 7 * ITEMS}})
+    spec["stages"].append(LAYERS | {"budget": {"items": 7 * ITEMS}})
     whole, cut = bench.submit(spec), bench.submit(spec)
     total = bench.live(whole)
     bench.live_in_pieces(cut, 5)
@@ -162,6 +110,7 @@ def test_a_steady_stage_takes_a_sampler_that_can_do_without_generations(
 def test_a_trial_with_a_failed_block_is_scored_no_further(bench: Bench, spec: Spec) -> None:
     """Blocks that wait are dropped, and those on their way are no longer of use."""
     spec["allocation"] = {"kind": "full", "block": 4}
+    spec["stages"][0]["seeds"] = "none"
     job_id = bench.submit(spec)
     asked: Counter[str] = Counter()
 
@@ -184,7 +133,7 @@ def test_time_ends_a_stage_by_what_is_recorded(
     spec: Spec,
 ) -> None:
     spec["stages"][0]["budget"] = {"seconds": 0.2, "trials": 1000}
-    spec["stages"].append(_LAYERS | {"budget": {"trials": 4, "patience": 100}})
+    spec["stages"].append(LAYERS | {"budget": {"trials": 4, "patience": 100}})
     job_id = bench.submit(spec)
     # Resumed after every answer: what ended a stage once ends it again.
     bench.live_in_pieces(job_id, 1)
@@ -199,8 +148,8 @@ def test_time_ends_a_stage_by_what_is_recorded(
 
 
 def test_a_stage_without_a_scored_child_cannot_be_built_on(bench: Bench, spec: Spec) -> None:
-    layers = _LAYERS | {"budget": {"trials": 2}}
-    layers["space"] = _LAYERS["space"] | {"parents": ["weights.8"]}  # type: ignore[operator]
+    layers = LAYERS | {"budget": {"trials": 2}}
+    layers["space"] = LAYERS["space"] | {"parents": ["weights.8"]}  # type: ignore[operator]
     spec["stages"][0]["space"]["parameters"] = {"weight": 0.5}
     spec["stages"][0]["budget"] = {"trials": 8}
     spec["stages"][0]["space"] |= {"method": "ties", "layer_groups": 1}
@@ -288,145 +237,3 @@ def test_an_extension_that_would_change_nothing_is_refused(
     assert answer.status_code == 422
     assert message in answer.text
     assert bench.get(f"jobs/{job_id}")["state"] == "finished"
-
-
-def test_the_result_sets_the_winner_against_everything(
-    bench: Bench,
-    spec: Spec,
-) -> None:
-    job_id = bench.submit(spec)
-    bench.live(job_id)
-    result = bench.get(f"jobs/{job_id}/result")
-    task = spec["tasks"][0]["task"]
-    winner, *others = result["holdout"]
-    assert (winner["kind"], int(winner["label"])) == ("trial", result["winner"])
-    assert winner["against_winner"] == {}
-    assert {one["kind"] for one in others} == {"parent", "average", "grid"}
-    for one in others:
-        query = {"first": result["winner"], "second": f"{one['kind']}/{one['label']}"}
-        compared = bench.get(f"jobs/{job_id}/compare", **query, split="holdout")
-        assert one["against_winner"] == compared["tasks"]
-        assert one["accuracies"][task]["n"] == ITEMS
-    assert "0.2 left + 1 right" in {one["name"] for one in others}
-    best = result["finalists"][0]
-    assert best["trial"] == result["winner"]
-    assert best["optimism"] == pytest.approx(best["search"] - best["holdout"])
-    assert all(one["optimism"] is None for one in result["finalists"][1:])
-
-
-def test_a_search_for_several_objectives_ends_with_a_front(bench: Bench, spec: Spec) -> None:
-    spec["tasks"].append({"task": "word_problems_en"})
-    over = ["word_problems_ja", "word_problems_en", "size"]
-    spec["objectives"] = {"kind": "pareto", "over": over}
-    spec["select"] = {"top_k": 3}
-    refused = bench.api.post("/v1/jobs", json=spec)
-    assert refused.status_code == 422
-    assert "'cmaes' takes one objective, not 3" in refused.text
-    spec["stages"][0]["sampler"] = {"kind": "random", "batch": 4}
-    spec["stages"][0]["budget"] = {"trials": 24}
-    whole, cut = bench.submit(spec), bench.submit(spec)
-    bench.live(whole)
-    bench.live_in_pieces(cut, 7)
-    assert bench.log(cut) == bench.log(whole)
-    found = bench.get(f"jobs/{whole}/front")
-    trials = {one["number"]: one for one in bench.get(f"jobs/{whole}/trials")}
-    points = {number: one["objectives"] for number, one in trials.items()}
-    for one in found:
-        mine = points[one["trial"]]
-        assert one["objectives"]["size"] == 1000 == -mine[2]
-        assert not any(
-            other != mine and all(a >= b for a, b in zip(other, mine, strict=True))
-            for other in points.values()
-        )
-    assert len(found) > 1
-    result = bench.get(f"jobs/{whole}/result")
-    finalists = {one["trial"] for one in result["finalists"]}
-    assert finalists == {one["trial"] for one in found[:3]}
-    # Of the front, the one of the best weighted mean on select wins.
-    assert result["finalists"][0]["trial"] == result["winner"]
-
-
-def test_finalists_and_winner_meet_the_constraints(bench: Bench, spec: Spec) -> None:
-    spec["tasks"].append({"task": "word_problems_en", "weight": 0.1})
-    spec["constraints"] = [{"task": "word_problems_en", "at_least": 0.9, "of": "left"}]
-    spec["stages"][0]["sampler"] = {"kind": "random", "batch": 4}
-    spec["stages"][0]["budget"] = {"trials": 24}
-    job_id = bench.submit(spec)
-    bench.live(job_id)
-    result = bench.get(f"jobs/{job_id}/result")
-    trials = {one["number"]: one for one in bench.get(f"jobs/{job_id}/trials")}
-    met = [one for one in trials.values() if one["shortfall"] == 0]
-    assert 0 < len(met) < len(trials)
-    assert all(trials[one["trial"]]["shortfall"] == 0 for one in result["finalists"])
-    best = max(met, key=lambda one: (one["fitness"], -one["number"]))["number"]
-    assert bench.get(f"jobs/{job_id}")["best"]["trial"] == best
-    on = {one["split"]: one for one in result["constraints"]}
-    assert set(on) == {"search", "select", "holdout"}
-    assert on["select"]["met"]
-    parents = bench.get(f"jobs/{job_id}/evaluations", split="select", kind="parent")
-    assert [one["label"] for one in parents] == ["left"]
-    (english,) = [s for s in parents[0]["scores"] if s["task"] == "word_problems_en"]
-    assert on["select"]["needed"] == pytest.approx(0.9 * english["accuracy"])
-
-
-def test_more_budget_brings_no_more_seeds(bench: Bench, spec: Spec) -> None:
-    spec["stages"][0]["budget"] = {"trials": 8}
-    job_id = bench.submit(spec)
-    bench.live(job_id)
-    (seeded,) = bench.events(job_id, "stage.seeded")
-    assert [one["trial"] for one in seeded["seeds"]] == [0, 1]
-    log = bench.log(job_id)
-    assert bench.api.post(f"/v1/jobs/{job_id}/extend", json={"trials": 40}).status_code == 202
-    bench.live_in_pieces(job_id, 7)
-    assert bench.log(job_id)[:8] == log
-    assert bench.events(job_id, "stage.seeded") == [seeded]
-    assert not bench.events(job_id, "replay.diverged")
-
-
-def test_if_no_child_meets_the_constraints_the_nearest_wins_with_a_warning(
-    bench: Bench, spec: Spec
-) -> None:
-    spec["constraints"] = [{"task": "word_problems_ja", "at_least": 1.0}]
-    spec["stages"][0]["seeds"] = "none"
-    job_id = bench.submit(spec)
-    bench.live(job_id)
-    result = bench.get(f"jobs/{job_id}/result")
-    assert len([text for text in result["warnings"] if "misses a constraint" in text]) == 3
-
-
-def test_importance_is_told_from_the_trials_that_are_there(bench: Bench, spec: Spec) -> None:
-    spec["stages"][0]["space"] |= {"layer_groups": 1, "embeddings": False}
-    spec["stages"][0]["budget"] = {"trials": 40}
-    spec["stages"].append(_LAYERS | {"budget": {"trials": 3}})
-    job_id = bench.submit(spec)
-    assert bench.get(f"jobs/{job_id}/importance") == []
-    bench.live(job_id)
-    weights, layers = bench.get(f"jobs/{job_id}/importance")
-    assert (weights["stage"], weights["trials"], weights["notes"]) == ("weights", 40, [])
-    assert len(weights["importances"]) == len(weights["sensitivity"]["slopes"]) == 2
-    assert sum(weights["importances"].values()) == pytest.approx(1)
-    assert layers["importances"] is layers["sensitivity"] is None
-    assert len(layers["notes"]) == 2
-
-
-def test_a_job_starts_from_what_another_has_found(bench: Bench, spec: Spec) -> None:
-    spec["stages"][0]["sampler"] = {"kind": "tpe", "batch": 4, "startup": 8}
-    first = bench.submit(spec)
-    bench.live(first)
-    warm = spec["stages"][0] | {"warm_start": {"job": first, "stage": "weights"}}
-    whole, cut = (bench.submit(spec | {"stages": [warm]}) for _ in range(2))
-    bench.live(whole)
-    bench.live_in_pieces(cut, 5)
-    assert bench.log(cut) == bench.log(whole)
-    # As many trials as the budget says, none of them drawn as if nothing were known.
-    assert [trial["number"] for trial in bench.log(whole)] == list(range(8))
-    assert bench.log(whole)[0]["genome"] != bench.log(first)[0]["genome"]
-    other = warm | {"space": warm["space"] | {"layer_groups": 1}}
-    refused = bench.api.post("/v1/jobs", json=spec | {"stages": [other]})
-    assert refused.status_code == 422
-    (error,) = refused.json()["errors"]
-    assert error["field"] == "stages.0.warm_start"
-    assert "lacks the gene 'left.weight[layers 0-2]'" in error["message"]
-    tasks = [{"task": "word_problems_en"}]
-    refused = bench.api.post("/v1/jobs", json=spec | {"stages": [warm], "tasks": tasks})
-    assert "its fitness is another" in refused.text
