@@ -32,6 +32,7 @@ from service.results import endpoints as results
 from service.settings import Settings
 from service.stages import endpoints as stages
 from service.trials import endpoints as trials
+from service.webhooks import endpoints as webhooks
 from workers.interface import MakeWorkers
 
 
@@ -84,6 +85,7 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
         holdouts,
         events,
         exports,
+        webhooks,
         accounts,
         audit,
         catalogue,

@@ -21,6 +21,7 @@ from service.jobs.repository import PRIORITY
 from service.jobs.schemas import JobDetail, JobView
 from service.results.schemas import ResultView
 from service.trials.schemas import BestView, TrialView
+from service.webhooks.schemas import NewWebhook, WebhookRequest, WebhookView
 
 _PATIENCE_SECONDS = 30.0
 
@@ -186,6 +187,24 @@ class Client:
         """End a token for good."""
         return TokenView.model_validate(self._call("DELETE", f"/v1/tokens/{token_id}").json())
 
+    def create_webhook(self, asked: WebhookRequest) -> NewWebhook:
+        """Have events sent to an address; gives the secret of their signatures, this once."""
+        answer = self._call("POST", "/v1/webhooks", json=asked.model_dump(mode="json"))
+        return NewWebhook.model_validate(answer.json())
+
+    def webhooks(self) -> list[WebhookView]:
+        """Every webhook with what came of its last delivery, newest first."""
+        return [WebhookView.model_validate(one) for one in self._call("GET", "/v1/webhooks").json()]
+
+    def retry_webhook(self, webhook_id: str) -> WebhookView:
+        """Send what failed again at once."""
+        answer = self._call("POST", f"/v1/webhooks/{webhook_id}/retry")
+        return WebhookView.model_validate(answer.json())
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Have nothing more sent there."""
+        self._call("DELETE", f"/v1/webhooks/{webhook_id}")
+
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, sent again where that does no harm: a reading one outlasts a restart of the
         service or its database, one with a key a lost answer, any one the limit on requests."""
@@ -201,7 +220,8 @@ class Client:
                     message = f"no service answers at {self.address}: {error}"
                     raise ApiError([message]) from error
             else:
-                limited = answer.status_code == httpx.codes.TOO_MANY_REQUESTS
+                # A quota that is reached is a 429 that waiting does not mend.
+                limited = "Retry-After" in answer.headers
                 lost = repeatable and answer.status_code == httpx.codes.SERVICE_UNAVAILABLE
                 if not (limited or lost) or time.monotonic() >= deadline:
                     break

@@ -8,6 +8,7 @@ ServiceError
 ├── Conflict        409   the job's state does not allow it
 ├── Invalid         422   the request's content is wrong; every field is named
 ├── TooManyRequests 429   the caller has to wait, as Retry-After says
+├── QuotaReached    429   the owner has as much as one may have
 └── Refused         400   the service will not do this at all, such as listen beyond loopback
 """
 
@@ -90,6 +91,16 @@ class TooManyRequests(ServiceError):
     def __init__(self, wait: float) -> None:
         super().__init__(f"too many requests; wait {wait:.1f} s")
         self.headers = {"Retry-After": str(math.ceil(wait))}
+
+
+class QuotaReached(ServiceError):
+    """An owner has as much of something as one may have; `quota` names it."""
+
+    status = 429
+    title = "Quota reached"
+
+    def __init__(self, quota: str, limit: int, hint: str) -> None:
+        super().__init__(f"the quota {quota} is {limit}, and reached; {hint}")
 
 
 class Refused(ServiceError):

@@ -12,10 +12,10 @@ from service.errors import FieldProblem, Problem
 _PROBLEM = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _EVERYWHERE = {
     "403": "For another host, from another site's page, or beyond what the token may do",
-    "429": "Too many requests; Retry-After says how many seconds to wait",
+    "429": "Too many requests, with the seconds to wait in Retry-After; or a quota is reached",
 }
 _WITH_BODY = {
-    "400": "A body that cannot be read",
+    "400": "A body that cannot be read, or what this service does not do",
     "411": "A body without a length",
     "413": "A body that is too large",
     "422": "A value that is wrong, by its field",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pydantic import Field, field_validator
+from cryptography.fernet import Fernet
+from pydantic import Field, IPvAnyNetwork, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,7 +22,10 @@ class Settings(BaseSettings):
     What the environment leaves out is read from the TOML file that `CUVEE_FILE` names.
     """
 
-    model_config = SettingsConfigDict(env_prefix="CUVEE_", extra="forbid")
+    # An error must not show the value: it may be a secret.
+    model_config = SettingsConfigDict(
+        env_prefix="CUVEE_", extra="forbid", hide_input_in_errors=True
+    )
 
     data_dir: Path = Field(
         default=Path("cuvee-data"), description="Where the database and the exports are kept."
@@ -79,7 +83,19 @@ class Settings(BaseSettings):
         description="A file with the Hugging Face token that exports are uploaded with; without "
         "one it is HF_TOKEN, or what `hf auth login` left.",
     )
-
+    secret_key: SecretStr | None = Field(
+        default=None,
+        description="The key that the database's secrets are sealed under, of `cuvee key`; after a "
+        "comma, earlier ones.",
+    )
+    secret_key_file: Path | None = Field(
+        default=None, description="A file with that key, where it is not in the environment."
+    )
+    webhook_networks: list[IPvAnyNetwork] = Field(
+        default=[],
+        description="Networks besides the public ones that webhooks may be sent to, as a JSON "
+        'list, such as ["10.0.0.0/8"].',
+    )
     lease_seconds: float = Field(
         default=10.0,
         ge=1,
@@ -99,6 +115,17 @@ class Settings(BaseSettings):
         if url is not None and not url.startswith(("postgresql+psycopg://", "sqlite:///")):
             raise ValueError("a URL begins with postgresql+psycopg:// or sqlite:///")
         return url
+
+    @field_validator("secret_key")
+    @classmethod
+    def _is_key(cls, keys: SecretStr | None) -> SecretStr | None:
+        if keys is not None:
+            try:
+                for key in keys.get_secret_value().split(","):
+                    Fernet(key.strip())
+            except ValueError:
+                raise ValueError("this is no key; `cuvee key` makes one") from None
+        return keys
 
     @classmethod
     def settings_customise_sources(

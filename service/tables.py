@@ -401,3 +401,30 @@ class AuditEntry(Base):
     action: Mapped[str] = mapped_column(String(200))
     target: Mapped[str] = mapped_column(String(500))
     status: Mapped[int | None] = mapped_column(Integer)
+
+
+class Webhook(Base):
+    """An address that an owner's events are sent to, of one job or of all, in order.
+
+    All up to the event `cursor` were sent, or are of no kind that it wants. `secret` is sealed. The
+    last `failures` attempts failed, and the next is made at `next_at`; the last of all was at
+    `last_at` and came to `last_status`, or to `last_reason` where nobody answered.
+    """
+
+    __tablename__ = "webhooks"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    owner: Mapped[str] = mapped_column(String(100), index=True)
+    job_id: Mapped[str | None] = mapped_column(ForeignKey("jobs.id"), index=True)
+    url: Mapped[str] = mapped_column(Text)
+    kinds: Mapped[list[str]] = mapped_column(JSON)
+    secret: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    cursor: Mapped[int] = mapped_column(Integer)
+    delivered: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)
+    next_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    last_status: Mapped[int | None] = mapped_column(Integer)
+    last_reason: Mapped[str | None] = mapped_column(FreeText)
+    created_at: Mapped[datetime] = mapped_column(UtcTime)

@@ -18,6 +18,7 @@ from service.cli.options import ADDRESS, Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
 from service.cli.tokens import token
 from service.cli.twin import twin
+from service.cli.webhooks import webhook
 from service.client import Client
 from service.jobs.repository import PRIORITY
 from service.settings import Settings
@@ -229,6 +230,14 @@ def demo(
         run_demo(console, folder, json_file, spec, workers)
 
 
+@app.command()
+def key() -> None:
+    """Print a fresh key for CUVEE_SECRET_KEY, which the database's secrets are sealed under."""
+    from service.sealing import new_key
+
+    console.print(new_key(), soft_wrap=True, highlight=False)
+
+
 app.command()(export)
 app.command("import")(import_recipe)
 app.command()(compress)
@@ -236,6 +245,7 @@ app.command()(decompress)
 app.command()(merge_experts)
 app.command()(twin)
 app.add_typer(token)
+app.add_typer(webhook)
 
 
 def _watch(client: Client, job_id: str) -> None:

@@ -25,6 +25,7 @@ from service.leases import repository as leases
 from service.leases.repository import Held, LeaseLost
 from service.settings import Settings
 from service.tables import Job
+from service.webhooks.courier import Courier
 from workers.interface import MakeWorkers
 from workers.work import Result
 
@@ -34,6 +35,8 @@ _WAIT_SECONDS = 0.1
 _POLL_SECONDS = 0.25
 # Jobs taken up between two pieces of work: each has its log replayed.
 _AT_ONCE = 8
+# How long the end waits for what is being sent to webhooks.
+_FAREWELL_SECONDS = 5.0
 # After a database that does not answer is asked again.
 _RETRY_SECONDS = 0.5
 
@@ -52,6 +55,7 @@ class Controller(threading.Thread):
         self._holdings = Holdings(database, settings.workers, settings.lease_seconds)
         self._exports = ExportQueue(database, self._holdings, settings)
         self._uploader = Uploader(database, self._holdings, settings)
+        self._courier = Courier(database, self._holdings, settings)
         self._running: dict[str, RunningJob] = {}
         self._stopping = threading.Event()
         self._polled = -math.inf
@@ -83,6 +87,7 @@ class Controller(threading.Thread):
     def _move_jobs_on(self) -> None:
         self._holdings.start()
         self._uploader.start()
+        self._courier.start()
         while not self._stopping.is_set():
             try:
                 self._move_on()
@@ -91,6 +96,8 @@ class Controller(threading.Thread):
                 self._lose_database()
         self._uploader.stop()
         self._drain()
+        self._courier.stop()
+        self._courier.join(_FAREWELL_SECONDS)
 
     def _move_on(self) -> None:
         if time.monotonic() - self._polled >= _POLL_SECONDS:

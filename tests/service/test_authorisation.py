@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 
 from service.accounts import repository as tokens
 from service.accounts.policy import SCOPES, Access, Scope
 from service.app import create_app
 from service.jobs import repository as jobs
+from service.sealing import new_key
 from service.settings import Settings
+from service.webhooks import repository as webhooks
 from tests.service.conftest import Spec
 
 # What each route asks for. A new route needs its line here.
@@ -74,14 +78,22 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/tokens"): "admin",
     ("POST", "/v1/tokens"): "admin",
     ("DELETE", "/v1/tokens/{token_id}"): "admin",
+    ("GET", "/v1/webhooks"): "jobs:read",
+    ("POST", "/v1/webhooks"): "jobs:write",
+    ("GET", "/v1/webhooks/{webhook_id}"): "jobs:read",
+    ("DELETE", "/v1/webhooks/{webhook_id}"): "jobs:write",
+    ("POST", "/v1/webhooks/{webhook_id}/retry"): "jobs:write",
 }
 GUARDED = sorted(route for route, access in ACCESS.items() if access != "open")
 OF_A_JOB = [route for route in GUARDED if "{job_id}" in route[1]]
+OF_A_WEBHOOK = [route for route in GUARDED if "{webhook_id}" in route[1]]
 
 
 @pytest.fixture
 def app(settings: Settings) -> FastAPI:
-    return create_app(settings.model_copy(update={"local": False}))
+    given = {"local": False, "secret_key": SecretStr(new_key())}
+    networks = [ip_network("127.0.0.0/8")]
+    return create_app(settings.model_copy(update=given | {"webhook_networks": networks}))
 
 
 @pytest.fixture
@@ -143,6 +155,33 @@ def test_anothers_job_does_not_exist(
     assert answer.status_code == 404
     absent = api.request(method, path.replace("{job_id}", "none"), headers=headers)
     assert absent.status_code in {404, 422}
+
+
+@pytest.mark.parametrize("route", OF_A_WEBHOOK)
+def test_anothers_webhook_does_not_exist(
+    app: FastAPI, api: TestClient, route: tuple[str, str]
+) -> None:
+    method, path = route
+    with app.state.database.transaction() as session:
+        webhook = webhooks.create(session, "ann", "https://a.example", webhook_id="w", seal="")
+    scopes: list[Scope] = ["jobs:read", "jobs:write"]
+    address = path.replace("{webhook_id}", webhook.id)
+    answer = api.request(method, address, headers=_bearer(app, "ben", scopes))
+    assert answer.status_code == 404
+    assert api.get("/v1/webhooks", headers=_bearer(app, "ben", scopes)).json() == []
+    assert len(api.get("/v1/webhooks", headers=_bearer(app, "root", ["admin"])).json()) == 1
+    assert api.request(method, address, headers=_bearer(app, "ann", scopes)).is_success
+
+
+def test_nobody_is_told_of_events_of_anothers_job(
+    app: FastAPI, api: TestClient, spec: Spec
+) -> None:
+    with app.state.database.transaction() as session:
+        job_id = jobs.create(session, "mine", spec, {}, owner="ann").id
+    asked = {"url": "https://127.0.0.1", "job_id": job_id}
+    answer = api.post("/v1/webhooks", json=asked, headers=_bearer(app, "ben", ["jobs:write"]))
+    assert answer.status_code == 422
+    assert "there is no job" in answer.json()["detail"]
 
 
 def test_lists_and_streams_hold_what_the_caller_owns(

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 
 from service.accounts import repository as tokens
 from service.app import create_app
+from service.sealing import new_key
 from service.settings import Settings
 from tests.service.test_authorisation import ACCESS
 
@@ -30,7 +31,8 @@ Described = tuple[OpenApiSchema, dict[str, str]]
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Described:
     data = tmp_path_factory.mktemp("described")
-    app = create_app(Settings(data_dir=data, models_dir=models_dir, workers=0, request_rate=0.0))
+    given = {"data_dir": data, "models_dir": models_dir, "secret_key": new_key()}
+    app = create_app(Settings(**given, workers=0, request_rate=0.0))
     with app.state.database.transaction() as session:
         _, secret = tokens.create(session, "root", ["admin"])
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": "localhost"})
