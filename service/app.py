@@ -15,6 +15,7 @@ from service.audit import endpoints as audit
 from service.audit.middleware import AuditTrail
 from service.catalogue import endpoints as catalogue
 from service.controller.loop import Controller
+from service.credentials import endpoints as credentials
 from service.dashboard import endpoints as dashboard
 from service.database import Database
 from service.errors import install_handlers
@@ -87,6 +88,7 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
         exports,
         webhooks,
         accounts,
+        credentials,
         audit,
         catalogue,
         health,

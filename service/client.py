@@ -12,8 +12,10 @@ from typing import Any, Self
 from urllib.parse import urlencode
 
 import httpx
+from pydantic import SecretStr
 
 from service.accounts.schemas import NewToken, TokenRequest, TokenView
+from service.credentials.schemas import HubCredentialView
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
 from service.jobs.estimating import Estimate
@@ -204,6 +206,20 @@ class Client:
     def delete_webhook(self, webhook_id: str) -> None:
         """Have nothing more sent there."""
         self._call("DELETE", f"/v1/webhooks/{webhook_id}")
+
+    def set_hub_credential(self, token: SecretStr) -> HubCredentialView:
+        """Have the service keep the caller's token for the hub, to use for the caller alone."""
+        body = {"token": token.get_secret_value()}
+        answer = self._call("PUT", "/v1/hub-credential", json=body)
+        return HubCredentialView.model_validate(answer.json())
+
+    def hub_credential(self) -> HubCredentialView:
+        """Whether the service has the caller's token for the hub."""
+        return HubCredentialView.model_validate(self._call("GET", "/v1/hub-credential").json())
+
+    def delete_hub_credential(self) -> None:
+        """Have the service forget the caller's token for the hub."""
+        self._call("DELETE", "/v1/hub-credential")
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, sent again where that does no harm: a reading one outlasts a restart of the

@@ -80,8 +80,8 @@ class Settings(BaseSettings):
     )
     hub_token_file: Path | None = Field(
         default=None,
-        description="A file with the Hugging Face token that exports are uploaded with; without "
-        "one it is HF_TOKEN, or what `hf auth login` left.",
+        description="A file with the operator's Hugging Face token, which is used in local mode "
+        "alone; without one it is HF_TOKEN, or what `hf auth login` left.",
     )
     secret_key: SecretStr | None = Field(
         default=None,

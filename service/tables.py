@@ -286,15 +286,16 @@ class EventCursor(Base):
 class Export(Base):
     """A checkpoint written, or to be written, to a folder of the service's.
 
-    With a `repository` on the hub it is uploaded from there, unless it is a dry run: `uploaded` of
-    `size` bytes so far, `commit` where it is. `parents` says which repositories the job's models
-    are, by alias, and `warnings` what the publisher should mind.
+    `owner` has asked for it. With a `repository` on the hub it is uploaded from there, unless it is
+    a dry run: `uploaded` of `size` bytes so far, `commit` where it is. `parents` says which
+    repositories the job's models are, by alias, and `warnings` what the publisher should mind.
     """
 
     __tablename__ = "exports"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), index=True)
+    owner: Mapped[str] = mapped_column(String(100), index=True, default=LOCAL_OWNER)
     trial: Mapped[int] = mapped_column(Integer)
     folder: Mapped[str] = mapped_column(Text)
     repository: Mapped[str | None] = mapped_column(String(200))
@@ -428,3 +429,13 @@ class Webhook(Base):
     last_status: Mapped[int | None] = mapped_column(Integer)
     last_reason: Mapped[str | None] = mapped_column(FreeText)
     created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class HubCredential(Base):
+    """An owner's token for the hub, sealed."""
+
+    __tablename__ = "hub_credentials"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    sealed: Mapped[str] = mapped_column(Text)
+    set_at: Mapped[datetime] = mapped_column(UtcTime)

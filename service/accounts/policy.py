@@ -40,7 +40,7 @@ def access_to(method: str, path: str) -> Access:
         return "admin"
     if not changes(method, path):
         return "jobs:read"
-    return "export" if "/exports" in path else "jobs:write"
+    return "export" if "/exports" in path or path == "/v1/hub-credential" else "jobs:write"
 
 
 def changes(method: str, path: str) -> bool:

@@ -11,6 +11,7 @@ from rich.filesize import decimal
 from rich.table import Column, Table
 
 from service.cli.compress import compress, decompress
+from service.cli.credentials import hub_token
 from service.cli.experts import merge_experts
 from service.cli.exporting import export
 from service.cli.importing import import_recipe
@@ -246,6 +247,7 @@ app.command()(merge_experts)
 app.command()(twin)
 app.add_typer(token)
 app.add_typer(webhook)
+app.add_typer(hub_token)
 
 
 def _watch(client: Client, job_id: str) -> None:

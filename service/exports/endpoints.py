@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
+from sqlalchemy.orm import Session
 
 from search.errors import FieldError
+from service.accounts.authorisation import AccountDependency
+from service.credentials import repository as credentials
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Conflict, Invalid, Problem, Refused
 from service.exports import repository as exports
-from service.exports.hub import hub_token
 from service.exports.schemas import ExportRequest, ExportView
 from service.jobs import repository as jobs
 from service.settings import Settings
@@ -26,14 +28,16 @@ def request_export(
     body: ExportRequest,
     database: DatabaseDependency,
     settings: SettingsDependency,
+    account: AccountDependency,
 ) -> ExportView:
     """Ask for a child's checkpoint; it is written by a worker, and uploaded if it has a target.
 
     A failed upload that is asked for again goes on where it stopped.
     """
-    _check(body, settings)
+    _check(body)
     with database.transaction() as session:
         job = jobs.get(session, job_id)
+        _check_token(session, body, account.owner, settings)
         _check_parents(body, job)
         number = body.trial
         if number is None:
@@ -47,6 +51,7 @@ def request_export(
             job_id,
             number,
             settings.exports_dir,
+            owner=account.owner,
             repository=body.repository,
             public=body.public,
             dry_run=body.dry_run,
@@ -80,12 +85,20 @@ def _check_parents(body: ExportRequest, job: Job) -> None:
         raise Invalid([FieldError(f"body.parents.{alias}", message) for alias in unknown])
 
 
-def _check(body: ExportRequest, settings: Settings) -> None:
-    """Raises Invalid for what says nothing without a target, Refused for an upload that nobody has
-    a token for."""
+def _check(body: ExportRequest) -> None:
+    """Raises Invalid for what says nothing without a target."""
     if body.target is None:
         given = [name for name in ("public", "dry_run") if getattr(body, name)]
         if given:
             raise Invalid([FieldError(f"body.{name}", "needs a target") for name in given])
-    elif not body.dry_run and hub_token(settings) is None:
-        raise Refused("the service has no token for the hub: set HF_TOKEN or CUVEE_HUB_TOKEN_FILE")
+
+
+def _check_token(session: Session, body: ExportRequest, owner: str, settings: Settings) -> None:
+    """Raises Refused for an upload that the owner has no token for."""
+    if body.repository is None or body.dry_run:
+        return
+    if credentials.token_of(session, owner, settings) is None:
+        raise Refused(
+            "you have no token for the hub here: give it with `cuvee hub-token set`, or in local "
+            "mode by HF_TOKEN or CUVEE_HUB_TOKEN_FILE"
+        )

@@ -37,7 +37,7 @@ class UploadFailed(ServiceError):
 
 
 def hub_token(settings: Settings) -> str | None:
-    """The token of the operator: the secret file's, else of HF_TOKEN or of `hf auth login`.
+    """The operator's own token: the secret file's, else of HF_TOKEN or of `hf auth login`.
 
     Read each time that it is needed, so that a new one counts at once. Raises OSError where there
     is a setting and no such file.

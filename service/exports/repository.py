@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from service.errors import NotFound
 from service.events import repository as events
-from service.tables import Export, now
+from service.tables import LOCAL_OWNER, Export, now
 
 
 def create(
@@ -20,18 +20,19 @@ def create(
     trial: int,
     exports_dir: Path,
     *,
+    owner: str = LOCAL_OWNER,
     repository: str | None = None,
     public: bool = False,
     dry_run: bool = False,
     parents: Mapping[str, str] | None = None,
 ) -> Export:
-    """A new export of a trial's child, queued, to a folder that does not exist yet.
+    """A new export of a trial's child for an owner, queued, to a folder that is not there yet.
 
     The same upload asked for again, after it failed or while it is on its way, is the same export:
     what was written and uploaded stays, and it is queued again.
     """
     if repository is not None and not dry_run:
-        earlier = _earlier(session, job_id, trial, repository)
+        earlier = _earlier(session, job_id, trial, repository, owner)
         if earlier and (earlier.public, earlier.parents) == (public, dict(parents or {})):
             if earlier.state == "failed":
                 earlier.state, earlier.reason, earlier.finished_at = "queued", None, None
@@ -40,6 +41,7 @@ def create(
     export = Export(
         id=export_id,
         job_id=job_id,
+        owner=owner,
         trial=trial,
         folder=str(exports_dir / f"{job_id[:8]}-trial-{trial}-{export_id[:8]}"),
         repository=repository,
@@ -112,11 +114,14 @@ def end(session: Session, export_id: str, reason: str | None) -> None:
     _tell(session, export)
 
 
-def _earlier(session: Session, job_id: str, trial: int, repository: str) -> Export | None:
+def _earlier(
+    session: Session, job_id: str, trial: int, repository: str, owner: str
+) -> Export | None:
     query = (
         select(Export)
         .where(
             Export.job_id == job_id,
+            Export.owner == owner,
             Export.trial == trial,
             Export.repository == repository,
             Export.dry_run.is_(False),

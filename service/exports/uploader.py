@@ -10,9 +10,11 @@ from huggingface_hub import HfApi
 from huggingface_hub.utils.tqdm import disable_progress_bars
 
 from service.controller.holding import Holding, Holdings
+from service.credentials import repository as credentials
 from service.database import Database, DatabaseLost
+from service.errors import ServiceError
 from service.exports import repository as exports
-from service.exports.hub import UploadFailed, hub_token, upload
+from service.exports.hub import UploadFailed, upload
 from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.leases.repository import LeaseLost
@@ -69,7 +71,7 @@ class Uploader(threading.Thread):
             commit = self._upload(export, holding.database)
         except (*DatabaseLost, LeaseLost):
             raise
-        except (UploadFailed, OSError) as error:
+        except (ServiceError, OSError) as error:
             reason = str(error)
         except Exception as error:
             # Its text could hold anything.
@@ -86,6 +88,9 @@ class Uploader(threading.Thread):
         assert export.repository is not None
         with self._database.snapshot() as session:
             name = jobs.get(session, export.job_id).name
+            token = credentials.token_of(session, export.owner, self._settings)
+        if token is None:
+            raise UploadFailed(f"{export.owner} has no token for the hub here any more")
 
         def report(done: int, size: int) -> None:
             with database.transaction() as session:
@@ -96,6 +101,6 @@ class Uploader(threading.Thread):
             export.repository,
             public=export.public,
             message=f"Trial {export.trial} of {name}, by Cuvee",
-            api=HfApi(token=hub_token(self._settings)),
+            api=HfApi(token=token),
             report=report,
         )

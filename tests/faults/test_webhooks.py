@@ -37,9 +37,9 @@ def test_no_event_is_lost_when_the_service_is_killed(tiny_models: Path, tmp_path
             service.start()
             with service.client() as again:
                 assert wait_for_end(again, job_id).state == "finished"
-                with opened(f"sqlite:///{tmp_path / 'data' / 'cuvee.sqlite3'}") as database:
-                    with database.snapshot() as session:
-                        wanted = [event.id for event in events.after(session, 0)]
+                url = f"sqlite:///{tmp_path / 'data' / 'cuvee.sqlite3'}"
+                with opened(url) as database, database.snapshot() as session:
+                    wanted = [event.id for event in events.after(session, 0)]
                 until(lambda: again.webhooks()[0].cursor == wanted[-1])
                 delivered = again.webhooks()[0].delivered
     arrived = receiver.cursors()

@@ -30,14 +30,15 @@ from service.tables import Base, Job, Trial
 from service.trials import repository as trials
 
 
-def _config(connection: Connection | None = None) -> Config:
+def migration_config(connection: Connection | None = None) -> Config:
+    """Alembic's, to migrate on this connection."""
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     config.attributes["connection"] = connection
     return config
 
 
-_SCRIPTS = ScriptDirectory.from_config(_config())
+_SCRIPTS = ScriptDirectory.from_config(migration_config())
 _REVISIONS = [script.revision for script in _SCRIPTS.walk_revisions()][::-1]
 _BEFORE_CURSOR = _REVISIONS[: _REVISIONS.index("0007")]
 
@@ -75,7 +76,7 @@ def test_what_was_recorded_under_an_older_schema_is_read_under_the_newest(
 ) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
-        command.upgrade(_config(connection), revision)
+        command.upgrade(migration_config(connection), revision)
         for statement in _OLD_ROWS:
             connection.execute(text(statement))
         if revision in _BEFORE_CURSOR:
@@ -98,7 +99,7 @@ def test_what_was_recorded_under_an_older_schema_is_read_under_the_newest(
 def test_trials_from_before_racing_are_counted_and_the_way_back_is_open(database_url: str) -> None:
     engine = create_engine(database_url)
     with engine.begin() as connection:
-        config = _config(connection)
+        config = migration_config(connection)
         command.upgrade(config, "0001")
         for statement in _OLD_ROWS:
             connection.execute(text(statement))

@@ -12,8 +12,11 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from huggingface_hub import constants
 
+from service.accounts import repository as tokens
+from service.accounts.policy import Scope
 from service.controller.holding import Holdings
 from service.exports.uploader import Uploader
+from service.sealing import new_key
 from service.settings import Settings
 from tests.hub_server import TOKEN, Hub, hub_server
 from tests.service.conftest import Spec
@@ -56,6 +59,7 @@ def settings(models_dir: Path, tmp_path: Path, secret: Path) -> Settings:
         workers=0,
         local=True,
         hub_token_file=secret,
+        secret_key=new_key(),
     )
 
 
@@ -113,3 +117,33 @@ def test_a_dry_run_asks_the_hub_nothing_and_needs_no_token(
     assert refused.status_code == 400
     assert "CUVEE_HUB_TOKEN_FILE" in refused.json()["detail"]
     assert hub.requests == []
+
+
+def test_each_owner_uploads_with_a_token_of_their_own(
+    app: FastAPI, api: TestClient, spec: Spec, hub: Hub
+) -> None:
+    def sign_in(owner: str, scope: Scope) -> None:
+        with app.state.database.transaction() as session:
+            _, shown = tokens.create(session, owner, [scope, "jobs:read", "jobs:write"])
+        api.headers["authorization"] = f"Bearer {shown}"
+
+    hub.tokens = {"hf_anns", TOKEN}
+    sign_in("ann", "export")
+    job_id = finished_job(app, api, spec)
+    # The operator's token is there, and it is not for ann.
+    refused = api.post(f"/v1/jobs/{job_id}/exports", json=TARGET)
+    assert refused.status_code == 400
+    assert "cuvee hub-token set" in refused.json()["detail"]
+    assert api.put("/v1/hub-credential", json={"token": "hf_anns"}).status_code == 200
+    hub.tokens = {"hf_anns"}
+    done = ended(api, job_id, export(app, api, job_id, **TARGET)["id"])
+    assert done["state"] == "finished", done["reason"]
+    # An administrator may export the job, and not with what is ann's.
+    sign_in("root", "admin")
+    assert api.post(f"/v1/jobs/{job_id}/exports", json=TARGET).status_code == 400
+    api.put("/v1/hub-credential", json={"token": "hf_roots"})
+    mine = ended(api, job_id, export(app, api, job_id, **TARGET)["id"])
+    assert mine["state"] == "failed"
+    assert "401" in mine["reason"]
+    assert "hf_" not in mine["reason"]
+    assert len(hub.repositories["me/child"].commits) == 2

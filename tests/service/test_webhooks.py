@@ -179,12 +179,12 @@ def test_who_says_nothing_keeps_nobody_else_waiting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(posting, "SECONDS", 0.5)
-    receiver.answers = [1]
+    receiver.answers = [1] * 100
     with receiving() as other:
         silent, quick = _register(api, receiver), _register(api, other)
         last = _note(app, _job(app))
         until(lambda: _view(api, quick["id"])["cursor"] == last)
-    until(lambda: _view(api, silent["id"])["failures"] == 1)
+    until(lambda: _view(api, silent["id"])["failures"] > 0)
     assert "0.5 s" in _view(api, silent["id"])["last_reason"]
 
 
