@@ -22,12 +22,14 @@ from service.errors import install_handlers
 from service.evaluations import endpoints as evaluations
 from service.events import endpoints as events
 from service.exports import endpoints as exports
+from service.exports import overview
 from service.guard import LOOPBACK, Guard
 from service.health import endpoints as health
 from service.holdouts import endpoints as holdouts
 from service.jobs import control
 from service.jobs import endpoints as jobs
 from service.openapi import Application
+from service.quotas import endpoints as quotas
 from service.rates import RateLimit
 from service.results import endpoints as results
 from service.settings import Settings
@@ -86,9 +88,11 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
         holdouts,
         events,
         exports,
+        overview,
         webhooks,
         accounts,
         credentials,
+        quotas,
         audit,
         catalogue,
         health,

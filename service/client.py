@@ -21,6 +21,7 @@ from service.exports.schemas import ExportView
 from service.jobs.estimating import Estimate
 from service.jobs.repository import PRIORITY
 from service.jobs.schemas import JobDetail, JobView
+from service.quotas.schemas import QuotasRequest, QuotasView
 from service.results.schemas import ResultView
 from service.trials.schemas import BestView, TrialView
 from service.webhooks.schemas import NewWebhook, WebhookRequest, WebhookView
@@ -220,6 +221,16 @@ class Client:
     def delete_hub_credential(self) -> None:
         """Have the service forget the caller's token for the hub."""
         self._call("DELETE", "/v1/hub-credential")
+
+    def quotas(self, owner: str | None = None) -> QuotasView:
+        """How much the caller, or for an administrator any owner, may have and has."""
+        path = "/v1/quotas" if owner is None else f"/v1/quotas/{owner}"
+        return QuotasView.model_validate(self._call("GET", path).json())
+
+    def set_quotas(self, owner: str, asked: QuotasRequest) -> QuotasView:
+        """Say what one owner may have."""
+        answer = self._call("PUT", f"/v1/quotas/{owner}", json=asked.model_dump())
+        return QuotasView.model_validate(answer.json())
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, sent again where that does no harm: a reading one outlasts a restart of the

@@ -96,6 +96,25 @@ class Settings(BaseSettings):
         description="Networks besides the public ones that webhooks may be sent to, as a JSON "
         'list, such as ["10.0.0.0/8"].',
     )
+    quota_running_jobs: int | None = Field(
+        default=None,
+        ge=0,
+        description="Jobs that one owner may have at work; others wait. Default: no limit.",
+    )
+    quota_queued_jobs: int | None = Field(
+        default=None, ge=0, description="Jobs that one owner may have waiting. Default: no limit."
+    )
+    quota_trials_per_day: int | None = Field(
+        default=None,
+        ge=0,
+        description="Trials that one owner's jobs may begin in 24 hours. Default: no limit.",
+    )
+    quota_export_gigabytes: float | None = Field(
+        default=None,
+        ge=0,
+        description="Disk space of one owner's exports. Default: no limit.",
+    )
+
     lease_seconds: float = Field(
         default=10.0,
         ge=1,

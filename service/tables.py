@@ -439,3 +439,15 @@ class HubCredential(Base):
     owner: Mapped[str] = mapped_column(String(100), primary_key=True)
     sealed: Mapped[str] = mapped_column(Text)
     set_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+class OwnerQuotas(Base):
+    """What one owner may have, where it is not what everybody may; null is as for everybody."""
+
+    __tablename__ = "quotas"
+
+    owner: Mapped[str] = mapped_column(String(100), primary_key=True)
+    running_jobs: Mapped[int | None] = mapped_column(BigInteger)
+    queued_jobs: Mapped[int | None] = mapped_column(BigInteger)
+    trials_per_day: Mapped[int | None] = mapped_column(BigInteger)
+    export_bytes: Mapped[int | None] = mapped_column(BigInteger)

@@ -27,7 +27,7 @@ _OPEN = {
 # They answer to a body, and change nothing.
 _ASKING = {("POST", "/v1/drafts"), ("POST", "/v1/jobs/validate")}
 _SIGNED_IN = {("GET", "/v1/account"), ("DELETE", "/v1/session")}
-_ADMIN = ("/v1/tokens", "/v1/audit")
+_ADMIN = ("/v1/tokens", "/v1/audit", "/v1/quotas/")
 
 
 def access_to(method: str, path: str) -> Access:

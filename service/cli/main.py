@@ -17,6 +17,7 @@ from service.cli.exporting import export
 from service.cli.importing import import_recipe
 from service.cli.options import ADDRESS, Address, JobId, JsonFile, TasksFolder
 from service.cli.output import console, explained
+from service.cli.quotas import quota
 from service.cli.tokens import token
 from service.cli.twin import twin
 from service.cli.webhooks import webhook
@@ -248,6 +249,7 @@ app.command()(twin)
 app.add_typer(token)
 app.add_typer(webhook)
 app.add_typer(hub_token)
+app.add_typer(quota)
 
 
 def _watch(client: Client, job_id: str) -> None:

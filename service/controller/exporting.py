@@ -18,6 +18,7 @@ from service.exports.documents import documents
 from service.exports.evidence import gather
 from service.jobs import repository as jobs
 from service.leases import repository as leases
+from service.quotas import repository as quotas
 from service.settings import Settings
 from service.tables import Export
 from service.trials import repository as trials
@@ -112,6 +113,7 @@ class ExportQueue:
         if folder.exists():
             return None
         with self._database.snapshot() as session:
+            quotas.check_exports(session, export.owner, self._settings)
             job = jobs.get(session, export.job_id)
             trial = trials.get(session, export.job_id, export.trial)
             recipe = Recipe.model_validate(trial.recipe)

@@ -17,12 +17,14 @@ from service.controller.dealing import deal
 from service.controller.exporting import ExportQueue
 from service.controller.handing import Hands
 from service.controller.holding import Holding, Holdings
+from service.controller.limiting import Limits, tell
 from service.controller.running import RunningJob
 from service.database import Database, DatabaseLost
 from service.exports.uploader import Uploader
 from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.leases.repository import Held, LeaseLost
+from service.quotas import repository as quotas
 from service.settings import Settings
 from service.tables import Job
 from service.webhooks.courier import Courier
@@ -56,6 +58,7 @@ class Controller(threading.Thread):
         self._exports = ExportQueue(database, self._holdings, settings)
         self._uploader = Uploader(database, self._holdings, settings)
         self._courier = Courier(database, self._holdings, settings)
+        self._limits = Limits(settings)
         self._running: dict[str, RunningJob] = {}
         self._stopping = threading.Event()
         self._polled = -math.inf
@@ -111,13 +114,14 @@ class Controller(threading.Thread):
             active = {job.id: job for job in jobs.active(session)}
             held = leases.held(session)
             workers = leases.all_workers(session)
+            self._limits.look(session, active.values())
         for running in [*self._running.values()]:
             if not self._holdings.keeps(held, running.id):
                 self._lose(running.id)
             elif running.id not in active:
                 self._leave(running)
             else:
-                running.resting = active[running.id].state == "pausing"
+                self._let_rest(running, active[running.id])
         for owner in self._hands.unclaimed:
             if not self._holdings.keeps(held, owner):
                 self._hands.withdraw(owner)
@@ -149,16 +153,33 @@ class Controller(threading.Thread):
         ]
         known = self._hands.unclaimed
         free.sort(key=lambda job: (job.id not in known, -job.priority))
-        for job in free[: min(max(count, 0), _AT_ONCE)]:
+        for job in self._limits.may_begin(free)[: min(max(count, 0), _AT_ONCE)]:
             if (holding := self._holdings.take(job.id)) is not None:
                 self._try(partial(self._begin, job, holding), holding)
 
     def _begin(self, job: Job, holding: Holding) -> None:
         running = RunningJob(holding, job, self._settings)
         with holding.database.transaction() as session:
+            if not quotas.may_run(session, job, self._settings):
+                # Another process has been as quick with another job of the owner's.
+                leases.release(session, holding.lease)
+                return
             jobs.start(session, job.id)
         self._running[job.id] = running
         log.info("job_taken_up", job=job.id, name=job.name)
+
+    def _let_rest(self, running: RunningJob, job: Job) -> None:
+        """Hand nothing out for a job that pauses, or whose owner has had the trials of a day."""
+        spent = self._limits.rests(job)
+        running.resting = job.state == "pausing" or spent
+        if running.spent != spent:
+            running.spent = spent
+            log.info("quota_reached" if spent else "quota_free", job=job.id, owner=job.owner)
+            self._try(partial(self._tell_quota, running), running.holding)
+
+    def _tell_quota(self, running: RunningJob) -> None:
+        with running.holding.database.transaction() as session:
+            tell(session, running.id, rests=running.spent)
 
     def _cancel(self, job: Job, held: Mapping[str, Held]) -> None:
         if running := self._running.get(job.id):

@@ -30,6 +30,7 @@ class RunningJob:
         self._queue: WorkQueue[Task, Result] = WorkQueue(self._life)
         self._flying: dict[str, Task] = {}
         self.resting = False
+        self.spent = False
 
     @property
     def done(self) -> bool:

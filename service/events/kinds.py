@@ -25,6 +25,8 @@ KINDS = (
     "job.started",
     "job.winner",
     "parent.built",
+    "quota.free",
+    "quota.reached",
     "replay.diverged",
     "stage.ended",
     "stage.seeded",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 from fastapi import APIRouter
 from sqlalchemy.orm import Session
 
@@ -13,6 +15,7 @@ from service.errors import Conflict, Invalid, Problem, Refused
 from service.exports import repository as exports
 from service.exports.schemas import ExportRequest, ExportView
 from service.jobs import repository as jobs
+from service.quotas import repository as quotas
 from service.settings import Settings
 from service.tables import Job
 from service.trials import repository as trials
@@ -38,6 +41,7 @@ def request_export(
     with database.transaction() as session:
         job = jobs.get(session, job_id)
         _check_token(session, body, account.owner, settings)
+        quotas.check_exports(session, account.owner, settings)
         _check_parents(body, job)
         number = body.trial
         if number is None:
@@ -74,6 +78,14 @@ def get_export(job_id: str, export_id: str, database: DatabaseDependency) -> Exp
     """One export."""
     with database.snapshot() as session:
         return ExportView.of(exports.get(session, job_id, export_id))
+
+
+@router.delete("/{export_id}", status_code=204, responses={409: {"model": Problem}})
+def delete_export(job_id: str, export_id: str, database: DatabaseDependency) -> None:
+    """Delete an export's folder, also of a job that was deleted; what was uploaded stays."""
+    with database.transaction() as session:
+        folder = exports.remove(session, job_id, export_id)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _check_parents(body: ExportRequest, job: Job) -> None:

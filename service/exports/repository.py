@@ -6,12 +6,12 @@ import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from service.errors import NotFound
+from service.errors import Conflict, NotFound
 from service.events import repository as events
-from service.tables import LOCAL_OWNER, Export, now
+from service.tables import LOCAL_OWNER, Export, LeaseRow, now
 
 
 def create(
@@ -75,6 +75,25 @@ def of_job(session: Session, job_id: str) -> Sequence[Export]:
     """Every export of a job, oldest first."""
     query = select(Export).where(Export.job_id == job_id).order_by(Export.created_at, Export.id)
     return session.scalars(query).all()
+
+
+def of_owner(session: Session, owner: str | None) -> Sequence[Export]:
+    """Every export that an owner, or anybody, has asked for, newest first; those of deleted jobs
+    too, whose folders are still there."""
+    query = select(Export).order_by(Export.created_at.desc(), Export.id)
+    if owner is not None:
+        query = query.where(Export.owner == owner)
+    return session.scalars(query).all()
+
+
+def remove(session: Session, job_id: str, export_id: str) -> Path:
+    """Forget an export that has ended; gives its folder. Raises NotFound and Conflict."""
+    export = get(session, job_id, export_id)
+    if export.finished_at is None:
+        raise Conflict(f"the export is {export.state}; wait for its end")
+    session.execute(delete(LeaseRow).where(LeaseRow.subject == export_id))
+    session.delete(export)
+    return Path(export.folder)
 
 
 def warn(session: Session, export_id: str, warnings: Sequence[str]) -> None:

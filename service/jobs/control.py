@@ -15,6 +15,7 @@ from service.jobs.editing import Edit, edit
 from service.jobs.extending import MoreBudget, extend
 from service.jobs.schemas import JobDetail, PriorityChange
 from service.jobs.views import detail_of
+from service.quotas import repository as quotas
 
 router = APIRouter(
     prefix="/v1/jobs/{job_id}",
@@ -37,9 +38,12 @@ def pause_job(
 
 
 @router.post("/resume", status_code=202)
-def resume_job(job_id: str, database: DatabaseDependency) -> JobDetail:
+def resume_job(
+    job_id: str, database: DatabaseDependency, settings: SettingsDependency
+) -> JobDetail:
     """Let a paused job go on where it was."""
     with database.transaction() as session:
+        quotas.check_queue(session, jobs.get(session, job_id).owner, settings)
         return detail_of(session, jobs.resume(session, job_id))
 
 
@@ -51,9 +55,12 @@ def cancel_job(job_id: str, database: DatabaseDependency) -> JobDetail:
 
 
 @router.post("/extend", status_code=202, responses={422: {"model": Problem}})
-def extend_job(job_id: str, more: MoreBudget, database: DatabaseDependency) -> JobDetail:
+def extend_job(
+    job_id: str, more: MoreBudget, database: DatabaseDependency, settings: SettingsDependency
+) -> JobDetail:
     """Give a finished job's last stage more budget; it goes on where it stopped."""
     with database.transaction() as session:
+        quotas.check_queue(session, jobs.get(session, job_id).owner, settings)
         return detail_of(session, extend(session, job_id, more))
 
 

@@ -26,6 +26,7 @@ from service.jobs.estimating import Estimate, estimate
 from service.jobs.listing import Filters, Sort, State, page
 from service.jobs.schemas import JobDetail, JobView, Priority
 from service.jobs.views import detail_of, view_of
+from service.quotas import repository as quotas
 from service.settings import Settings
 from service.stages import repository as stages
 from service.stages.warm_starts import histories
@@ -143,7 +144,7 @@ def clone_job(
     admitted = admit(json.dumps(spec), settings)
     digests = admitted.model_digests()
     with database.transaction() as session:
-        return detail_of(session, _create(session, admitted, digests, account))
+        return detail_of(session, _create(session, admitted, digests, account, settings))
 
 
 def _submit(
@@ -168,7 +169,7 @@ def _submit(
         made = submissions.made_by(session, account.owner, key, body) if key else None
         if made is not None:
             return detail_of(session, made), False
-        job = _create(session, admitted, digests, account, priority)
+        job = _create(session, admitted, digests, account, settings, priority=priority)
         if key is not None:
             submissions.remember(session, account.owner, key, body, job.id)
         return detail_of(session, job), True
@@ -179,8 +180,11 @@ def _create(
     admitted: Admitted,
     digests: Mapping[str, str],
     account: Account,
+    settings: Settings,
+    *,
     priority: int = jobs.PRIORITY,
 ) -> Job:
+    quotas.check_queue(session, account.owner, settings)
     spec = admitted.spec
     known = histories(session, spec, admitted.genes, partial(owned, session, account))
     data = spec.model_dump(mode="json")

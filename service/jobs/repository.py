@@ -14,6 +14,8 @@ from service.events import repository as events
 from service.tables import LOCAL_OWNER, Job, now
 
 ACTIVE = ("queued", "running", "pausing", "cancelling")
+AT_WORK = ("running", "pausing", "cancelling")
+"""States of a job that was taken up; one that is paused has no worker."""
 ENDED = ("finished", "failed", "cancelled")
 DELETED = "deleted"
 

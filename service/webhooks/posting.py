@@ -51,7 +51,7 @@ async def post(
         async with (
             asyncio.timeout(SECONDS),
             httpcore.AsyncConnectionPool(network_backend=CheckedConnections(networks)) as pool,
-            pool.stream("POST", url, headers=headers, content=body) as answer,
+            pool.stream("POST", url, headers=[*headers.items()], content=body) as answer,
         ):
             return Answer(answer.status)
     except AddressRefused as error:

@@ -9,7 +9,7 @@ import pytest
 from alembic import command
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
@@ -30,7 +30,11 @@ KEY = new_key()
 @pytest.fixture
 def settings(models_dir: Path, tmp_path: Path) -> Settings:
     return Settings(
-        data_dir=tmp_path / "data", models_dir=models_dir, workers=0, local=True, secret_key=KEY
+        data_dir=tmp_path / "data",
+        models_dir=models_dir,
+        workers=0,
+        local=True,
+        secret_key=SecretStr(KEY),
     )
 
 
@@ -104,9 +108,9 @@ def test_a_key_comes_from_a_file_too_and_a_wrong_one_is_not_shown(tmp_path: Path
     sealed = Seal(KEY).close("secret", "thing")
     assert seal_of(Settings(secret_key_file=file)).open(sealed, "thing") == "secret"
     with pytest.raises(ValidationError, match="cuvee key") as error:
-        Settings(secret_key="not-a-key-but-secret")
+        Settings(secret_key=SecretStr("not-a-key-but-secret"))
     assert "but-secret" not in str(error.value)
-    assert KEY not in repr(Settings(secret_key=KEY))
+    assert KEY not in repr(Settings(secret_key=SecretStr(KEY)))
 
 
 def test_without_a_key_no_credential_is_kept(settings: Settings) -> None:

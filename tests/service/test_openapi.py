@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from pydantic import SecretStr
 from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
@@ -31,8 +32,8 @@ Described = tuple[OpenApiSchema, dict[str, str]]
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory, models_dir: Path) -> Described:
     data = tmp_path_factory.mktemp("described")
-    given = {"data_dir": data, "models_dir": models_dir, "secret_key": new_key()}
-    app = create_app(Settings(**given, workers=0, request_rate=0.0))
+    given = Settings(data_dir=data, models_dir=models_dir, workers=0, request_rate=0.0)
+    app = create_app(given.model_copy(update={"secret_key": SecretStr(new_key())}))
     with app.state.database.transaction() as session:
         _, secret = tokens.create(session, "root", ["admin"])
     schema = schemathesis.openapi.from_asgi("/openapi.json", app, headers={"host": "localhost"})

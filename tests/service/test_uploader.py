@@ -11,6 +11,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from huggingface_hub import constants
+from pydantic import SecretStr
 
 from service.accounts import repository as tokens
 from service.accounts.policy import Scope
@@ -59,7 +60,7 @@ def settings(models_dir: Path, tmp_path: Path, secret: Path) -> Settings:
         workers=0,
         local=True,
         hub_token_file=secret,
-        secret_key=new_key(),
+        secret_key=SecretStr(new_key()),
     )
 
 
