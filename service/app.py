@@ -25,6 +25,7 @@ from service.exports import endpoints as exports
 from service.exports import overview
 from service.guard import LOOPBACK, Guard
 from service.health import endpoints as health
+from service.health import workers
 from service.holdouts import endpoints as holdouts
 from service.jobs import control
 from service.jobs import endpoints as jobs
@@ -96,6 +97,7 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
         audit,
         catalogue,
         health,
+        workers,
         dashboard,
     ):
         app.include_router(router.router)

@@ -18,6 +18,7 @@ from service.accounts.schemas import NewToken, TokenRequest, TokenView
 from service.credentials.schemas import HubCredentialView
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
+from service.health.schemas import WorkerView
 from service.jobs.estimating import Estimate
 from service.jobs.repository import PRIORITY
 from service.jobs.schemas import JobDetail, JobView
@@ -231,6 +232,10 @@ class Client:
         """Say what one owner may have."""
         answer = self._call("PUT", f"/v1/quotas/{owner}", json=asked.model_dump())
         return QuotasView.model_validate(answer.json())
+
+    def workers(self) -> list[WorkerView]:
+        """Every worker, and what it does."""
+        return [WorkerView.model_validate(one) for one in self._call("GET", "/v1/workers").json()]
 
     def _call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """One request, sent again where that does no harm: a reading one outlasts a restart of the

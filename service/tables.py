@@ -333,12 +333,14 @@ class LeaseRow(Base):
 
 
 class ServiceRow(Base):
-    """A process that moves jobs on, until `expires` unless it reports again."""
+    """A process that moves jobs on, until `expires` unless it reports again; `doing` is what each
+    of its workers does."""
 
     __tablename__ = "services"
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     workers: Mapped[int] = mapped_column(Integer)
+    doing: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     expires: Mapped[float] = mapped_column(Float)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import torch
 
 from workers.evaluator import Evaluator
@@ -17,8 +19,8 @@ class Worker:
         self._held: tuple[Context, Evaluator] | None = None
 
     def ready(self) -> str:
-        """The worker's name, once it can take work."""
-        return self._name
+        """The name of the machine that it is on, once it can take work."""
+        return socket.gethostname()
 
     def run(self, work: Work) -> Result:
         """Do one piece of work; only a dead process fails to answer."""

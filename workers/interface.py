@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from workers.work import Result, Work
+
+
+@dataclass(frozen=True)
+class Occupation:
+    """A worker, the machine that it is on, once that is known, and the piece of work that it has
+    had since a moment, in seconds since 1970, if it has one."""
+
+    worker: str
+    node: str | None
+    work_id: str | None = None
+    since: float | None = None
 
 
 class Workers(Protocol):
@@ -27,6 +39,9 @@ class Workers(Protocol):
 
     def withdraw(self, ids: set[str]) -> None:
         """Give up these pieces of work; they have no result."""
+
+    def occupations(self) -> Sequence[Occupation]:
+        """Every worker, and what it does."""
 
     def close(self) -> None:
         """End every worker."""

@@ -13,6 +13,7 @@ import ray
 from ray.exceptions import RayError
 
 from workers.actor import Worker
+from workers.interface import Occupation
 from workers.work import Result, Work
 
 ATTEMPTS = 3
@@ -31,6 +32,8 @@ class _Seat:
     pending: Any = None
     ready: Any = None
     deadline: float | None = None
+    since: float | None = None
+    node: str | None = None
 
 
 class Pool:
@@ -81,6 +84,15 @@ class Pool:
                 self._replace(seat)
         self._seat_waiting()
 
+    def occupations(self) -> Sequence[Occupation]:
+        """Every worker, and what it does."""
+        return [
+            Occupation(seat.name, _node(seat))
+            if seat.work is None
+            else Occupation(seat.name, _node(seat), seat.work.id, seat.since)
+            for seat in self._seats
+        ]
+
     def close(self) -> None:
         """Kill every worker."""
         for seat in self._seats:
@@ -92,6 +104,7 @@ class Pool:
                 work, attempt = self._again.popleft()
                 seat.work, seat.attempt = work, attempt
                 seat.deadline = None
+                seat.since = time.time()
                 seat.pending = seat.actor.run.remote(work)
 
     def _collect(self, seat: _Seat) -> Result | None:
@@ -128,6 +141,7 @@ class Pool:
         ray.kill(seat.actor)
         fresh = self._new_seat()
         seat.actor, seat.name, seat.ready, seat.work = fresh.actor, fresh.name, fresh.ready, None
+        seat.node = None
 
     def _new_seat(self) -> _Seat:
         name = next(self._names)
@@ -138,3 +152,13 @@ class Pool:
 def _is_up(seat: _Seat) -> bool:
     up, _ = ray.wait([seat.ready], timeout=0)
     return bool(up)
+
+
+def _node(seat: _Seat) -> str | None:
+    if seat.node is None and _is_up(seat):
+        try:
+            seat.node = ray.get(seat.ready)
+        except RayError:
+            # It died while it started; whoever gives it work finds that out.
+            return None
+    return seat.node

@@ -21,6 +21,7 @@ from service.cli.quotas import quota
 from service.cli.tokens import token
 from service.cli.twin import twin
 from service.cli.webhooks import webhook
+from service.cli.workers import workers as list_workers
 from service.client import Client
 from service.jobs.repository import PRIORITY
 from service.settings import Settings
@@ -240,6 +241,7 @@ def key() -> None:
     console.print(new_key(), soft_wrap=True, highlight=False)
 
 
+app.command("workers")(list_workers)
 app.command()(export)
 app.command("import")(import_recipe)
 app.command()(compress)

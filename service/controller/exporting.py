@@ -12,6 +12,7 @@ from merging.recipe import Recipe
 from service.controller.ancestry import folders_of
 from service.controller.context import make_ready, with_built
 from service.controller.holding import Holding, Holdings
+from service.controller.work_ids import about, of_export
 from service.database import Database, DatabaseLost
 from service.exports import repository as exports
 from service.exports.documents import documents
@@ -27,7 +28,6 @@ from workers.work import Context, Result, Work, WriteCheckpoint
 log = structlog.get_logger(__name__)
 
 _TIMEOUT_SECONDS = 3600.0
-_PREFIX = "export:"
 
 
 def write_step(
@@ -98,13 +98,14 @@ class ExportQueue:
 
     def owns(self, result: Result) -> bool:
         """Whether the result is an export's."""
-        return result.id.startswith(_PREFIX)
+        return about(result.id).export is not None
 
     def record(self, result: Result) -> None:
         """Record what became of the export, unless what was written is a step on the way."""
-        export_id, _, step = result.id.removeprefix(_PREFIX).partition("/")
+        found = about(result.id)
+        export_id = str(found.export)
         self._flying.discard(export_id)
-        if export_id in self._held and (not step or result.reason is not None):
+        if export_id in self._held and (found.what == "export" or result.reason is not None):
             self._settle(export_id, result.reason)
 
     def _work(self, export: Export) -> Work | None:
@@ -126,11 +127,11 @@ class ExportQueue:
             place = folders_of(step, built)
             context = with_built(context, place)
             if not (built / step.digest()).exists():
-                work_id = f"{_PREFIX}{export.id}/{len(done)}"
+                work_id = of_export(export.id, len(done))
                 return write_step(work_id, context, step, built / step.digest(), done)
             done[name] = step
         context = with_built(context, folders_of(recipe, built))
-        work = write_step(_PREFIX + export.id, context, recipe, folder, steps)
+        work = write_step(of_export(export.id), context, recipe, folder, steps)
         return replace(work, documents=self._documents(export, models))
 
     def _documents(self, export: Export, models: Mapping[str, Path]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from service.controller.sharing import FairShare
-from workers.interface import Workers
+from workers.interface import Occupation, Workers
 from workers.work import Result, Work
 
 
@@ -85,6 +85,10 @@ class Hands:
     def done(self, result: Result) -> None:
         """The result is recorded, or nobody wants it any more."""
         self._pieces.pop(result.id, None)
+
+    def occupations(self) -> Sequence[Occupation]:
+        """Every worker, and what it does."""
+        return self._workers.occupations()
 
     def withdraw(self, owner: str) -> None:
         """Give up all work of this owner's, who shares the workers no longer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +13,7 @@ import structlog
 from service.database import Database
 from service.leases import repository as leases
 from service.leases.repository import Held, Lease
+from workers.interface import Occupation
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,8 @@ class Holdings:
         self._database = database
         self._workers = workers
         self._seconds = seconds
+        # What the workers do, which the controller says and the reports carry.
+        self.doing: Sequence[Occupation] = ()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
 
@@ -90,4 +93,4 @@ class Holdings:
     def _report(self) -> None:
         with self._database.transaction() as session:
             leases.renew(session, self.holder, self._seconds)
-            leases.report(session, self.holder, self._workers, self._seconds)
+            leases.report(session, self.holder, self._workers, self._seconds, self.doing)

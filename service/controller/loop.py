@@ -19,6 +19,7 @@ from service.controller.handing import Hands
 from service.controller.holding import Holding, Holdings
 from service.controller.limiting import Limits, tell
 from service.controller.running import RunningJob
+from service.controller.work_ids import about
 from service.database import Database, DatabaseLost
 from service.exports.uploader import Uploader
 from service.jobs import repository as jobs
@@ -133,6 +134,7 @@ class Controller(threading.Thread):
         share = math.ceil(len(active) * self._settings.workers / max(workers, 1))
         self._give_back(len(self._running) - share)
         self._take_up(active.values(), held, share - len(self._running))
+        self._holdings.doing = self._hands.occupations()
         self._hands.share({job_id: active[job_id].priority for job_id in self._running})
 
     def _give_back(self, count: int) -> None:
@@ -217,7 +219,7 @@ class Controller(threading.Thread):
         for result in results:
             if self._exports.owns(result):
                 self._exports.record(result)
-            elif running := self._running.get(result.id.partition(":")[0]):
+            elif running := self._running.get(about(result.id).job or ""):
                 self._try(partial(running.record, result), running.holding)
             self._hands.done(result)
 

@@ -8,6 +8,7 @@ from service.controller.holding import Holding
 from service.controller.life import Life
 from service.controller.needs import Build, Preparation, Task
 from service.controller.queueing import WorkQueue
+from service.controller.work_ids import of_job
 from service.settings import Settings
 from service.tables import Job
 from workers.work import Evaluate, Prepare, Result, Work
@@ -58,17 +59,16 @@ class RunningJob:
         recipe = need.recipe.model_dump_json(exclude_none=True)
         context = with_built(self._context, self._life.built)
         if isinstance(need, Preparation):
-            work_id = f"{self.id}:prepare:{need.recipe.merge_method}:{need.model}"
+            work_id = of_job(self.id, "prepare", need.recipe.merge_method, need.model)
             timeout = max(self._timeout, _PREPARE_SECONDS)
             return Prepare(work_id, context, recipe, need.model, timeout)
         if isinstance(need, Build):
-            work_id = f"{self.id}:build:{need.alias}"
+            work_id = of_job(self.id, "build", need.alias)
             return write_step(work_id, context, need.recipe, need.folder, need.steps)
-        work_id = f"{self.id}:{need.subject}:{need.split}"
-        places = None
-        if need.block is not None:
-            work_id += f":{need.block.number}"
-            places = need.block.places
+        block = need.block
+        parts = [need.subject, need.split] + ([] if block is None else [block.number])
+        work_id = of_job(self.id, *parts)
+        places = None if block is None else block.places
         return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
 
     def record(self, result: Result) -> None:

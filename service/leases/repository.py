@@ -8,14 +8,15 @@ transactions follow one another, so nobody can take the lease between the check 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from service.database import database_time
 from service.tables import LeaseRow, ServiceRow
+from workers.interface import Occupation
 
 
 class LeaseLost(Exception):
@@ -85,10 +86,18 @@ def held(session: Session) -> Mapping[str, Held]:
     return {subject: Held(holder, live) for subject, holder, live in session.execute(query)}
 
 
-def report(session: Session, holder: str, workers: int, seconds: float) -> None:
-    """Say that this process is there, with so many workers, for so many seconds from now."""
+def report(
+    session: Session,
+    holder: str,
+    workers: int,
+    seconds: float,
+    doing: Sequence[Occupation] = (),
+) -> None:
+    """Say that this process is there, with so many workers, which do this, for so many seconds from
+    now."""
     row = session.get(ServiceRow, holder) or ServiceRow(id=holder)
     row.workers = workers
+    row.doing = [asdict(occupation) for occupation in doing]
     row.expires = session.scalars(select(database_time())).one() + seconds
     session.add(row)
     session.execute(delete(ServiceRow).where(ServiceRow.expires < database_time()))
@@ -97,6 +106,15 @@ def report(session: Session, holder: str, workers: int, seconds: float) -> None:
 def leave(session: Session, holder: str) -> None:
     """Say that this process is no longer there."""
     session.execute(delete(ServiceRow).where(ServiceRow.id == holder))
+
+
+def doing(session: Session) -> Mapping[str, Sequence[Occupation]]:
+    """What the workers of each process that is there do."""
+    query = select(ServiceRow).where(ServiceRow.expires > database_time()).order_by(ServiceRow.id)
+    return {
+        row.id: [Occupation(**occupation) for occupation in row.doing]
+        for row in session.scalars(query)
+    }
 
 
 def all_workers(session: Session) -> int:

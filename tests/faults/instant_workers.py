@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from merging.recipe import Recipe
 from tests.instant_scores import nothing_scored, scored
+from workers.interface import Occupation
 from workers.work import Evaluate, Result, Work, WriteCheckpoint
 
 
@@ -17,6 +18,7 @@ class InstantWorkers:
         self._size = size
         self._seconds = seconds
         self._flying: dict[str, tuple[Work, float]] = {}
+        self._begun: dict[str, float] = {}
 
     @property
     def free(self) -> int:
@@ -25,6 +27,7 @@ class InstantWorkers:
     def submit(self, work: Work) -> None:
         assert work.id not in self._flying, f"{work.id} is with a worker already"
         self._flying[work.id] = (work, time.monotonic() + self._seconds)
+        self._begun[work.id] = time.time()
 
     def wait(self, seconds: float) -> Sequence[Result]:
         first = min((done for _, done in self._flying.values()), default=float("inf"))
@@ -38,6 +41,10 @@ class InstantWorkers:
     def withdraw(self, ids: set[str]) -> None:
         for work_id in ids:
             del self._flying[work_id]
+
+    def occupations(self) -> Sequence[Occupation]:
+        busy = [Occupation("instant", "here", one, self._begun[one]) for one in self._flying]
+        return [*busy, *(Occupation("instant", "here") for _ in range(self.free))]
 
     def close(self) -> None:
         self._flying.clear()

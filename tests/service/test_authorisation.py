@@ -87,6 +87,7 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/hub-credential"): "jobs:read",
     ("PUT", "/v1/hub-credential"): "export",
     ("DELETE", "/v1/hub-credential"): "export",
+    ("GET", "/v1/workers"): "jobs:read",
     ("GET", "/v1/webhooks"): "jobs:read",
     ("POST", "/v1/webhooks"): "jobs:write",
     ("GET", "/v1/webhooks/{webhook_id}"): "jobs:read",

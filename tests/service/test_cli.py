@@ -12,6 +12,7 @@ from service.cli import app
 COMMANDS = [
     *("serve", "submit", "validate", "watch", "jobs", "pause", "resume", "cancel", "delete"),
     *("export", "import", "demo", "token"),
+    *("key", "webhook", "hub-token", "quota", "workers"),
     *("compress", "decompress", "merge-experts"),
 ]
 

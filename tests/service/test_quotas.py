@@ -108,7 +108,7 @@ def test_exports_fill_their_owners_space_until_they_are_deleted(
         assert "export_bytes" in _refusal(api, "POST", path, json={})
         _limit(app, "ann", export_bytes=size + 1)
         waiting = api.post(path, json={}).json()
-        assert api.delete(f"{path}/{waiting['id']}").status_code == 409
+        assert api.delete(f"{path}/{waiting['id']}").status_code == 1009
         # Both were let in; the first of them fills the space.
         late = export(app, api, job_id)
         assert late["state"] == "failed"
@@ -119,7 +119,7 @@ def test_exports_fill_their_owners_space_until_they_are_deleted(
         assert api.get("/v1/quotas").json()["export_bytes"]["used"] > size
     with signed_in("ben"):
         assert api.get("/v1/exports").json() == []
-        assert api.delete(f"{path}/{first['id']}").status_code == 404
+        assert api.delete(f"{path}/{first['id']}").status_code == 1004
     with signed_in("ann"):
         for one in api.get("/v1/exports").json():
             assert api.delete(f"{path}/{one['id']}").status_code == 204
@@ -151,12 +151,12 @@ def test_settings_are_for_everybody_and_an_administrator_says_what_one_may(
 
 
 class TestAtWork:
-    """With a controller, and workers that answer at once."""
+    """With a controller, and workers that take longer for a job than it takes to look at it."""
 
     @pytest.fixture
     def app(self, settings: Settings) -> FastAPI:
         given = settings.model_copy(update={"workers": 2, "request_rate": 0.0})
-        return create_app(given, partial(InstantWorkers, 2, 0.0))
+        return create_app(given, partial(InstantWorkers, 2, 0.02))
 
     def test_an_owners_jobs_take_turns_where_one_may_run(
         self, app: FastAPI, spec: Spec, signed_in: SignedIn, api: TestClient
@@ -180,7 +180,7 @@ class TestAtWork:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(limiting, "_COUNT_SECONDS", 0.0)
-        spec["stages"][0]["budget"]["trials"] = 40
+        spec["stages"][0]["budget"]["trials"] = 100
         with signed_in("ben"):
             free = api.post("/v1/jobs", json=spec).json()["id"]
         until(lambda: _state(app, free) == "finished", 120)
@@ -189,7 +189,7 @@ class TestAtWork:
             job_id = api.post("/v1/jobs", json=spec).json()["id"]
             until(lambda: bool(_told(app, job_id, "quota.reached")), 120)
             resting = api.get("/v1/quotas").json()["trials_per_day"]["used"]
-            assert 1 <= resting < 40
+            assert 1 <= resting < 100
             assert _state(app, job_id) == "running"
             _limit(app, "ann")
             until(lambda: _state(app, job_id) == "finished", 120)
@@ -197,7 +197,7 @@ class TestAtWork:
         with app.state.database.snapshot() as session:
             logs = [trials.all_of(session, one) for one in (job_id, free)]
         rested, undisturbed = ([trial.genome for trial in log] for log in logs)
-        assert len(rested) == 40
+        assert len(rested) == 100
         assert rested == undisturbed
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -73,11 +74,16 @@ def _worker_processes() -> list[int]:
 def test_every_piece_of_work_ends_in_one_result(pool: Pool, context: Context) -> None:
     for number in range(6):
         pool.submit(_evaluate(context, f"work-{number}", parent_recipe("ab"[number % 2])))
+    doing = pool.occupations()
+    assert {one.work_id for one in doing} == {"work-0", "work-1"}
+    assert all(one.since is not None and abs(time.time() - one.since) < 60 for one in doing)
     results = {result.id: result for result in _drain(pool, 6)}
     assert sorted(results) == [f"work-{number}" for number in range(6)]
     assert all(result.reason is None for result in results.values())
     scores = [results[f"work-{n}"].scores["jsonl:sums"].values for n in range(6)]
     assert scores[0] == scores[2] == scores[4]
+    assert {one.node for one in pool.occupations()} == {socket.gethostname()}
+    assert {one.work_id for one in pool.occupations()} == {None}
     assert pool.wait(0.1) == []
 
 
