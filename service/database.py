@@ -132,13 +132,17 @@ def _postgresql_time(_element: Any, _compiler: SQLCompiler, **_options: Any) -> 
 
 def _engine(url: str) -> Engine:
     # NaN is no JSON: PostgreSQL refuses it, so it is refused on both.
-    dumps = partial(json.dumps, allow_nan=False)
+    # The values of a failed statement stay out of its error, which may be logged.
+    options: dict[str, Any] = {
+        "json_serializer": partial(json.dumps, allow_nan=False),
+        "hide_parameters": True,
+    }
     if url.startswith("sqlite"):
         arguments = {"timeout": _PATIENCE_SECONDS, "check_same_thread": False}
-        engine = create_engine(url, json_serializer=dumps, connect_args=arguments)
+        engine = create_engine(url, connect_args=arguments, **options)
         _begin_sqlite_writers_at_once(engine)
     else:
-        engine = create_engine(url, json_serializer=dumps, pool_pre_ping=True)
+        engine = create_engine(url, pool_pre_ping=True, **options)
         _let_postgresql_writers_queue(engine)
     return engine
 

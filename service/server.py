@@ -16,6 +16,7 @@ from service.app import create_app
 from service.database import Database
 from service.errors import Refused
 from service.guard import LOOPBACK
+from service.logs import configure
 from service.settings import Settings
 from workers.interface import MakeWorkers
 
@@ -48,6 +49,7 @@ def serve(
     """
     if settings.host not in LOOPBACK:
         _check_reach(settings)
+    configure(settings.log_format, settings.log_level)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:

@@ -15,6 +15,8 @@ from pydantic_settings import (
 )
 from sqlalchemy import URL
 
+from service.logs import LogFormat, LogLevel
+
 
 class Settings(BaseSettings):
     """Everything an operator may set; each field is an environment variable `CUVEE_<FIELD>`.
@@ -113,6 +115,13 @@ class Settings(BaseSettings):
         default=None,
         ge=0,
         description="Disk space of one owner's exports. Default: no limit.",
+    )
+
+    log_format: LogFormat = Field(
+        default="text", description="How the service logs to standard error: text or json."
+    )
+    log_level: LogLevel = Field(
+        default="info", description="The least that is logged: debug, info, warning or error."
     )
 
     lease_seconds: float = Field(

@@ -12,6 +12,7 @@ from contextlib import closing
 from functools import partial
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from service.controller.dealing import deal
 from service.controller.exporting import ExportQueue
@@ -210,6 +211,7 @@ class Controller(threading.Thread):
     def _give_next(self, running: RunningJob) -> bool:
         work = running.next_work()
         if work is not None:
+            log.debug("work_begun", **about(work.id).said())
             self._hands.give(running.id, work)
         elif running.done:
             self._end(running.holding, "finished")
@@ -217,24 +219,35 @@ class Controller(threading.Thread):
 
     def _take(self, results: Sequence[Result]) -> None:
         for result in results:
-            if self._exports.owns(result):
-                self._exports.record(result)
-            elif running := self._running.get(about(result.id).job or ""):
-                self._try(partial(running.record, result), running.holding)
-            self._hands.done(result)
+            with bound_contextvars(**about(result.id).said()):
+                self._take_one(result)
+
+    def _take_one(self, result: Result) -> None:
+        log.info(
+            "work_ended",
+            worker=result.worker,
+            seconds=round(result.merge_seconds + result.score_seconds, 3),
+            reason=result.reason,
+        )
+        if self._exports.owns(result):
+            self._exports.record(result)
+        elif running := self._running.get(about(result.id).job or ""):
+            self._try(partial(running.record, result), running.holding)
+        self._hands.done(result)
 
     def _try(self, step: Callable[[], bool | None], holding: Holding) -> bool:
         """Do something for a job; what goes wrong ends the job. Gives what the step does."""
-        try:
-            return bool(step())
-        except DatabaseLost:
-            raise
-        except LeaseLost:
-            self._lose(holding.lease.subject)
-        except Exception as error:
-            log.error("job_failed", job=holding.lease.subject, exc_info=error)
-            self._end(holding, "failed", f"{type(error).__name__}: {error}")
-        return False
+        with bound_contextvars(job=holding.lease.subject):
+            try:
+                return bool(step())
+            except DatabaseLost:
+                raise
+            except LeaseLost:
+                self._lose(holding.lease.subject)
+            except Exception as error:
+                log.error("job_failed", exc_info=error)
+                self._end(holding, "failed", f"{type(error).__name__}: {error}")
+            return False
 
     def _end(self, holding: Holding, state: str, reason: str | None = None) -> None:
         job_id = holding.lease.subject

@@ -21,9 +21,9 @@ class About:
     trial: int | None
     what: str
 
-    def named(self) -> dict[str, str | int]:
-        """The ids that there are, by what they are ids of."""
-        ids = {"job": self.job, "export": self.export, "trial": self.trial}
+    def said(self) -> dict[str, str | int]:
+        """What there is of it, by name, for a line of the log."""
+        ids = {"job": self.job, "export": self.export, "trial": self.trial, "work": self.what}
         return {name: value for name, value in ids.items() if value is not None}
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from huggingface_hub import HfApi
 from huggingface_hub.utils.tqdm import disable_progress_bars
+from structlog.contextvars import bound_contextvars
 
 from service.controller.holding import Holding, Holdings
 from service.credentials import repository as credentials
@@ -63,7 +64,8 @@ class Uploader(threading.Thread):
                 break
             holding = self._holdings.take(export.id)
             if holding is not None:
-                self._carry(export, holding)
+                with bound_contextvars(job=export.job_id, export=export.id, trial=export.trial):
+                    self._carry(export, holding)
 
     def _carry(self, export: Export, holding: Holding) -> None:
         reason = commit = None
@@ -76,7 +78,7 @@ class Uploader(threading.Thread):
         except Exception as error:
             # Its text could hold anything.
             reason = f"{type(error).__name__} while uploading"
-        log.info("upload_ended", export=export.id, commit=commit, reason=reason)
+        log.info("upload_ended", commit=commit, reason=reason)
         with holding.database.transaction() as session:
             if commit is not None:
                 exports.committed(session, export.id, commit)

@@ -17,6 +17,8 @@ from workers.interface import Occupation
 
 router = APIRouter(prefix="/v1/workers", tags=["health"])
 
+_UNTOLD = About(None, None, None, "")
+
 
 @router.get("")
 def list_workers(database: DatabaseDependency, account: AccountDependency) -> list[WorkerView]:
@@ -31,7 +33,7 @@ def list_workers(database: DatabaseDependency, account: AccountDependency) -> li
 
 def _view(session: Session, account: Account, service: str, occupation: Occupation) -> WorkerView:
     found = None if occupation.work_id is None else about(occupation.work_id)
-    told = found if found is not None and _is_seen(session, account, found) else None
+    told = found if found is not None and _is_seen(session, account, found) else _UNTOLD
     since = occupation.since
     return WorkerView(
         service=service,
@@ -39,10 +41,10 @@ def _view(session: Session, account: Account, service: str, occupation: Occupati
         node=occupation.node,
         busy=found is not None,
         since=None if since is None else datetime.fromtimestamp(since, UTC),
-        job_id=told and told.job,
-        export_id=told and told.export,
-        trial=told and told.trial,
-        work=told and told.what,
+        job_id=told.job,
+        export_id=told.export,
+        trial=told.trial,
+        work=told.what or None,
     )
 
 
