@@ -2,7 +2,11 @@
 
 from alembic import context
 
+from service import account_tables
 from service.tables import Base
+
+# Both modules' tables are of one schema.
+assert account_tables.Token.metadata is Base.metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -16,6 +16,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
+from service.account_tables import Token
 from service.accounts import repository as tokens
 from service.accounts import sessions
 from service.accounts.policy import READING, SCOPES, Access, Scope, access_to, changes
@@ -25,7 +26,7 @@ from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Forbidden, NotFound, SignInNeeded, TooManyRequests, Unauthorised
 from service.jobs import repository as jobs
 from service.rates import RateLimit
-from service.tables import LOCAL_OWNER, Job, Token, now
+from service.tables import LOCAL_OWNER, Job, now
 
 _BEARER = HTTPBearer(auto_error=False, description="A token of `cuvee token create`.")
 

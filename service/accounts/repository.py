@@ -10,9 +10,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from service.account_tables import Token
 from service.accounts.policy import Scope
 from service.errors import NotFound
-from service.tables import Token, now
+from service.tables import now
 
 PREFIX = "cuvee_"
 _STALE = timedelta(minutes=1)

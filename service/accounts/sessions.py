@@ -15,8 +15,9 @@ from datetime import timedelta
 from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from service.account_tables import SignIn, Token
 from service.accounts.repository import digest, works
-from service.tables import SignIn, Token, now
+from service.tables import now
 
 COOKIE = "cuvee_session"
 CSRF_HEADER = "x-csrf-token"

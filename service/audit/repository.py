@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from service.tables import AuditEntry, now
+from service.account_tables import AuditEntry
+from service.tables import now
 
 
 def append(session: Session, owner: str, token_id: str | None, action: str, target: str) -> int:

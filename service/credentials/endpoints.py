@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from service.account_tables import HubCredential
 from service.accounts.authorisation import AccountDependency
 from service.credentials import repository as credentials
 from service.credentials.schemas import HubCredentialRequest, HubCredentialView
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.sealing import seal_of
-from service.tables import HubCredential
 
 router = APIRouter(prefix="/v1/hub-credential", tags=["accounts"])
 

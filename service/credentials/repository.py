@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from service.account_tables import HubCredential
 from service.exports.hub import hub_token
 from service.sealing import Seal, seal_of
 from service.settings import Settings
-from service.tables import LOCAL_OWNER, HubCredential, now
+from service.tables import LOCAL_OWNER, now
 
 
 def keep(session: Session, owner: str, token: str, seal: Seal) -> HubCredential:

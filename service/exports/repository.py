@@ -77,10 +77,10 @@ def of_job(session: Session, job_id: str) -> Sequence[Export]:
     return session.scalars(query).all()
 
 
-def of_owner(session: Session, owner: str | None) -> Sequence[Export]:
-    """Every export that an owner, or anybody, has asked for, newest first; those of deleted jobs
-    too, whose folders are still there."""
-    query = select(Export).order_by(Export.created_at.desc(), Export.id)
+def of_owner(session: Session, owner: str | None, limit: int) -> Sequence[Export]:
+    """The latest exports that an owner, or anybody, has asked for; those of deleted jobs too, whose
+    folders are still there."""
+    query = select(Export).order_by(Export.created_at.desc(), Export.id).limit(limit)
     if owner is not None:
         query = query.where(Export.owner == owner)
     return session.scalars(query).all()

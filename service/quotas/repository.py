@@ -14,11 +14,12 @@ from pathlib import Path
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from service.account_tables import OwnerQuotas
 from service.errors import QuotaReached
 from service.exports.schemas import files_of
 from service.jobs.repository import AT_WORK
 from service.settings import Settings
-from service.tables import Export, Job, OwnerQuotas, Trial, now
+from service.tables import Export, Job, Trial, now
 
 DAY = timedelta(hours=24)
 

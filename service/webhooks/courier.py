@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from service.account_tables import Webhook
 from service.controller.holding import Holding, Holdings
 from service.database import Database, DatabaseLost
 from service.errors import ServiceError
@@ -18,7 +19,6 @@ from service.leases import repository as leases
 from service.leases.repository import LeaseLost
 from service.sealing import seal_of
 from service.settings import Settings
-from service.tables import Webhook
 from service.webhooks import repository as webhooks
 from service.webhooks.posting import Answer, body_of, post
 
@@ -87,7 +87,8 @@ class Courier(threading.Thread):
             with self._database.snapshot() as session:
                 held = leases.held(session)
                 due = webhooks.due(session)
-        except DatabaseLost as error:
+        except Exception as error:
+            # It goes on by itself, whatever it was: nobody else would notice a thread that ended.
             log.warning("webhooks_interrupted", reason=str(error))
             return []
         return [webhook_id for webhook_id in due if self._holdings.may_take(held, webhook_id)]

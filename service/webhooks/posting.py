@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import httpcore
+import httpx
 
 from service.tables import Event
 from service.webhooks.addresses import AddressRefused, CheckedConnections, Network
@@ -50,7 +53,9 @@ async def post(
     try:
         async with (
             asyncio.timeout(SECONDS),
-            httpcore.AsyncConnectionPool(network_backend=CheckedConnections(networks)) as pool,
+            httpcore.AsyncConnectionPool(
+                ssl_context=_tls(), network_backend=CheckedConnections(networks)
+            ) as pool,
             pool.stream("POST", url, headers=[*headers.items()], content=body) as answer,
         ):
             return Answer(answer.status)
@@ -60,3 +65,9 @@ async def post(
         return Answer(None, f"no answer within {SECONDS:g} s")
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
         return Answer(None, f"{type(error).__name__}: {error}")
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Who is trusted: the authorities that httpx brings, or those of SSL_CERT_FILE."""
+    return httpx.create_ssl_context()

@@ -9,9 +9,10 @@ from datetime import timedelta
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
+from service.account_tables import Webhook
 from service.errors import NotFound, QuotaReached
 from service.events import repository as events
-from service.tables import Event, LeaseRow, Webhook, now
+from service.tables import Event, LeaseRow, now
 from service.webhooks.posting import Answer
 
 MOST = 20

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
+from service.account_tables import SignIn, Token
 from service.accounts import repository as tokens
 from service.app import create_app
 from service.cli import app as commands
@@ -19,7 +20,7 @@ from service.events.endpoints import _after
 from service.rates import RateLimit
 from service.server import serve
 from service.settings import Settings
-from service.tables import SignIn, Token, now
+from service.tables import now
 from tests.service.conftest import Spec
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from ipaddress import ip_network
 
 import pytest
@@ -11,13 +11,13 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
-from service.accounts import repository as tokens
 from service.accounts.policy import SCOPES, Access, Scope
 from service.app import create_app
 from service.jobs import repository as jobs
 from service.sealing import new_key
 from service.settings import Settings
 from service.webhooks import repository as webhooks
+from tests.service.bearers import bearer
 from tests.service.conftest import Spec
 
 # What each route asks for. A new route needs its line here.
@@ -148,7 +148,7 @@ def test_a_token_without_the_scope_is_refused(
     others = [scope for scope in SCOPES if scope not in {ACCESS[route], "admin"}]
     if ACCESS[route] == "signed in":
         return
-    answer = api.request(method, _filled(path), headers=_bearer(app, "ann", others))
+    answer = api.request(method, _filled(path), headers=bearer(app, "ann", *others))
     assert answer.status_code == 403
     assert str(ACCESS[route]) in answer.json()["detail"]
 
@@ -160,7 +160,7 @@ def test_anothers_job_does_not_exist(
     method, path = route
     with app.state.database.transaction() as session:
         job_id = jobs.create(session, "mine", spec, {}, owner="ann").id
-    headers = _bearer(app, "ben", ["jobs:read", "jobs:write", "export"])
+    headers = bearer(app, "ben", "jobs:read", "jobs:write", "export")
     answer = api.request(method, path.replace("{job_id}", job_id), headers=headers)
     assert answer.status_code == 404
     absent = api.request(method, path.replace("{job_id}", "none"), headers=headers)
@@ -176,11 +176,11 @@ def test_anothers_webhook_does_not_exist(
         webhook = webhooks.create(session, "ann", "https://a.example", webhook_id="w", seal="")
     scopes: list[Scope] = ["jobs:read", "jobs:write"]
     address = path.replace("{webhook_id}", webhook.id)
-    answer = api.request(method, address, headers=_bearer(app, "ben", scopes))
+    answer = api.request(method, address, headers=bearer(app, "ben", *scopes))
     assert answer.status_code == 404
-    assert api.get("/v1/webhooks", headers=_bearer(app, "ben", scopes)).json() == []
-    assert len(api.get("/v1/webhooks", headers=_bearer(app, "root", ["admin"])).json()) == 1
-    assert api.request(method, address, headers=_bearer(app, "ann", scopes)).is_success
+    assert api.get("/v1/webhooks", headers=bearer(app, "ben", *scopes)).json() == []
+    assert len(api.get("/v1/webhooks", headers=bearer(app, "root", "admin")).json()) == 1
+    assert api.request(method, address, headers=bearer(app, "ann", *scopes)).is_success
 
 
 def test_nobody_is_told_of_events_of_anothers_job(
@@ -189,7 +189,7 @@ def test_nobody_is_told_of_events_of_anothers_job(
     with app.state.database.transaction() as session:
         job_id = jobs.create(session, "mine", spec, {}, owner="ann").id
     asked = {"url": "https://127.0.0.1", "job_id": job_id}
-    answer = api.post("/v1/webhooks", json=asked, headers=_bearer(app, "ben", ["jobs:write"]))
+    answer = api.post("/v1/webhooks", json=asked, headers=bearer(app, "ben", "jobs:write"))
     assert answer.status_code == 422
     assert "there is no job" in answer.json()["detail"]
 
@@ -197,17 +197,17 @@ def test_nobody_is_told_of_events_of_anothers_job(
 def test_lists_and_streams_hold_what_the_caller_owns(
     app: FastAPI, api: TestClient, spec: Spec
 ) -> None:
-    ann, ben = (_bearer(app, owner, ["jobs:read", "jobs:write"]) for owner in ("ann", "ben"))
+    ann, ben = (bearer(app, owner, "jobs:read", "jobs:write") for owner in ("ann", "ben"))
     mine = api.post("/v1/jobs", json=spec, headers=ann).json()
     assert mine["owner"] == "ann"
     assert [job["id"] for job in api.get("/v1/jobs", headers=ann).json()] == [mine["id"]]
     assert api.get("/v1/jobs", headers=ben).json() == []
-    assert len(api.get("/v1/jobs", headers=_bearer(app, "root", ["admin"])).json()) == 1
+    assert len(api.get("/v1/jobs", headers=bearer(app, "root", "admin")).json()) == 1
     assert api.get("/v1/events", params={"job": mine["id"]}, headers=ben).status_code == 404
 
 
 def test_a_stage_cannot_learn_from_anothers_job(app: FastAPI, api: TestClient, spec: Spec) -> None:
-    ann, ben = (_bearer(app, owner, ["jobs:read", "jobs:write"]) for owner in ("ann", "ben"))
+    ann, ben = (bearer(app, owner, "jobs:read", "jobs:write") for owner in ("ann", "ben"))
     job_id = api.post("/v1/jobs", json=spec, headers=ann).json()["id"]
     spec["stages"][0]["warm_start"] = {"job": job_id, "stage": "weights"}
     answer = api.post("/v1/jobs", json=spec, headers=ben)
@@ -218,9 +218,3 @@ def test_a_stage_cannot_learn_from_anothers_job(app: FastAPI, api: TestClient, s
 
 def _filled(path: str) -> str:
     return path.replace("{job_id}", "some").replace("{number}", "0")
-
-
-def _bearer(app: FastAPI, owner: str, scopes: Sequence[Scope]) -> dict[str, str]:
-    with app.state.database.transaction() as session:
-        _, secret = tokens.create(session, owner, scopes)
-    return {"authorization": f"Bearer {secret}"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,14 +12,13 @@ from pydantic import SecretStr, ValidationError
 from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
-from service.accounts import repository as tokens
-from service.accounts.policy import Scope
+from service.account_tables import HubCredential
 from service.app import create_app
 from service.cli import app as commands
 from service.credentials import repository as credentials
 from service.sealing import Seal, Unsealable, new_key, seal_of
 from service.settings import Settings
-from service.tables import HubCredential
+from tests.service.bearers import bearer
 from tests.service.test_database import migration_config
 
 TOKEN = "hf_annsVeryOwnToken"
@@ -38,12 +36,6 @@ def settings(models_dir: Path, tmp_path: Path) -> Settings:
     )
 
 
-def _bearer(app: FastAPI, owner: str, scopes: Sequence[Scope]) -> dict[str, str]:
-    with app.state.database.transaction() as session:
-        _, secret = tokens.create(session, owner, scopes)
-    return {"authorization": f"Bearer {secret}"}
-
-
 def _token_of(app: FastAPI, owner: str) -> str | None:
     with app.state.database.snapshot() as session:
         return credentials.token_of(session, owner, app.state.settings)
@@ -52,7 +44,7 @@ def _token_of(app: FastAPI, owner: str) -> str | None:
 def test_a_credential_is_written_and_never_read(
     app: FastAPI, api: TestClient, settings: Settings
 ) -> None:
-    ann = _bearer(app, "ann", ["jobs:read", "export"])
+    ann = bearer(app, "ann", "jobs:read", "export")
     assert api.get("/v1/hub-credential", headers=ann).json() == {"present": False, "set_at": None}
     answers = [
         api.put("/v1/hub-credential", json={"token": TOKEN}, headers=ann),
@@ -73,9 +65,9 @@ def test_nobody_has_anothers_credential(
     app: FastAPI, api: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_operators")
-    ann = _bearer(app, "ann", ["export"])
+    ann = bearer(app, "ann", "export")
     api.put("/v1/hub-credential", json={"token": TOKEN}, headers=ann)
-    root = _bearer(app, "root", ["admin"])
+    root = bearer(app, "root", "admin")
     assert api.get("/v1/hub-credential", headers=root).json()["present"] is False
     assert _token_of(app, "root") is _token_of(app, "ben") is None
     # The operator's token is the operator's, which in local mode is whoever shows none.
@@ -85,7 +77,7 @@ def test_nobody_has_anothers_credential(
 
 
 def test_a_sealed_credential_opens_in_its_own_row_alone(app: FastAPI, api: TestClient) -> None:
-    ann = _bearer(app, "ann", ["export"])
+    ann = bearer(app, "ann", "export")
     api.put("/v1/hub-credential", json={"token": TOKEN}, headers=ann)
     with app.state.database.transaction() as session:
         mine = session.get_one(HubCredential, "ann")

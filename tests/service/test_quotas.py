@@ -12,7 +12,6 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.accounts import repository as tokens
 from service.accounts.policy import Scope
 from service.app import create_app
 from service.controller import limiting
@@ -23,6 +22,7 @@ from service.quotas.repository import Quotas
 from service.settings import Settings
 from service.trials import repository as trials
 from tests.faults.instant_workers import InstantWorkers
+from tests.service.bearers import bearer
 from tests.service.conftest import Spec
 from tests.service.exported import export, finished_job
 from tests.waiting import until
@@ -38,9 +38,7 @@ def signed_in(app: FastAPI, api: TestClient) -> SignedIn:
     def as_owner(
         owner: str, scopes: Sequence[Scope] = ("jobs:read", "jobs:write", "export")
     ) -> Iterator[None]:
-        with app.state.database.transaction() as session:
-            _, secret = tokens.create(session, owner, scopes)
-        api.headers["authorization"] = f"Bearer {secret}"
+        api.headers.update(bearer(app, owner, *scopes))
         yield
         del api.headers["authorization"]
 
@@ -108,7 +106,7 @@ def test_exports_fill_their_owners_space_until_they_are_deleted(
         assert "export_bytes" in _refusal(api, "POST", path, json={})
         _limit(app, "ann", export_bytes=size + 1)
         waiting = api.post(path, json={}).json()
-        assert api.delete(f"{path}/{waiting['id']}").status_code == 1009
+        assert api.delete(f"{path}/{waiting['id']}").status_code == 409
         # Both were let in; the first of them fills the space.
         late = export(app, api, job_id)
         assert late["state"] == "failed"
@@ -119,7 +117,7 @@ def test_exports_fill_their_owners_space_until_they_are_deleted(
         assert api.get("/v1/quotas").json()["export_bytes"]["used"] > size
     with signed_in("ben"):
         assert api.get("/v1/exports").json() == []
-        assert api.delete(f"{path}/{first['id']}").status_code == 1004
+        assert api.delete(f"{path}/{first['id']}").status_code == 404
     with signed_in("ann"):
         for one in api.get("/v1/exports").json():
             assert api.delete(f"{path}/{one['id']}").status_code == 204

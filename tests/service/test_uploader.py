@@ -13,13 +13,12 @@ from fastapi.testclient import TestClient
 from huggingface_hub import constants
 from pydantic import SecretStr
 
-from service.accounts import repository as tokens
-from service.accounts.policy import Scope
 from service.controller.holding import Holdings
 from service.exports.uploader import Uploader
 from service.sealing import new_key
 from service.settings import Settings
 from tests.hub_server import TOKEN, Hub, hub_server
+from tests.service.bearers import bearer
 from tests.service.conftest import Spec
 from tests.service.exported import export, finished_job
 
@@ -123,13 +122,8 @@ def test_a_dry_run_asks_the_hub_nothing_and_needs_no_token(
 def test_each_owner_uploads_with_a_token_of_their_own(
     app: FastAPI, api: TestClient, spec: Spec, hub: Hub
 ) -> None:
-    def sign_in(owner: str, scope: Scope) -> None:
-        with app.state.database.transaction() as session:
-            _, shown = tokens.create(session, owner, [scope, "jobs:read", "jobs:write"])
-        api.headers["authorization"] = f"Bearer {shown}"
-
     hub.tokens = {"hf_anns", TOKEN}
-    sign_in("ann", "export")
+    api.headers.update(bearer(app, "ann", "jobs:read", "jobs:write", "export"))
     job_id = finished_job(app, api, spec)
     # The operator's token is there, and it is not for ann.
     refused = api.post(f"/v1/jobs/{job_id}/exports", json=TARGET)
@@ -140,7 +134,7 @@ def test_each_owner_uploads_with_a_token_of_their_own(
     done = ended(api, job_id, export(app, api, job_id, **TARGET)["id"])
     assert done["state"] == "finished", done["reason"]
     # An administrator may export the job, and not with what is ann's.
-    sign_in("root", "admin")
+    api.headers.update(bearer(app, "root", "admin"))
     assert api.post(f"/v1/jobs/{job_id}/exports", json=TARGET).status_code == 400
     api.put("/v1/hub-credential", json={"token": "hf_roots"})
     mine = ended(api, job_id, export(app, api, job_id, **TARGET)["id"])

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import httpcore
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from service.account_tables import Webhook
 from service.app import create_app
 from service.controller.holding import Holdings
 from service.events import repository as events
@@ -22,13 +21,12 @@ from service.events.kinds import KINDS
 from service.jobs import repository as jobs
 from service.sealing import Seal, new_key
 from service.settings import Settings
-from service.tables import Webhook, now
+from service.tables import now
 from service.webhooks import courier as couriers
 from service.webhooks import posting
 from service.webhooks import repository as webhooks
-from service.webhooks.addresses import AddressRefused, CheckedConnections, reachable
 from service.webhooks.courier import Courier
-from service.webhooks.signing import SignatureWrong, signed_headers, verify
+from service.webhooks.signing import SignatureWrong
 from tests.receiver import Receiver, receiving
 from tests.service.conftest import Spec
 from tests.service.exported import finished_job
@@ -299,89 +297,6 @@ def test_an_owner_has_so_many_webhooks(api: TestClient, receiver: Receiver) -> N
     assert answer.status_code == 429
     assert "webhooks" in answer.json()["detail"]
     assert "retry-after" not in answer.headers
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "127.0.0.1",
-        "localhost",
-        "0",
-        "0x7f.1",
-        "2130706433",
-        "10.1.2.3",
-        "172.16.0.1",
-        "192.168.1.1",
-        "169.254.169.254",
-        "100.64.0.1",
-        "224.0.0.1",
-        "255.255.255.255",
-        "::1",
-        "::ffff:127.0.0.1",
-        "::ffff:10.0.0.1",
-        "64:ff9b::a00:1",
-        "2002:7f00:1::",
-        "2001:0:1::f5ff:fffe",
-        "fe80::1",
-        "fd00::1",
-        "ff02::1",
-    ],
-)
-def test_no_private_address_is_reachable_however_it_is_written(host: str) -> None:
-    with pytest.raises(AddressRefused, match="not public"):
-        reachable(host, 80, [])
-
-
-def test_public_addresses_and_those_of_named_networks_are_reachable() -> None:
-    assert reachable("93.184.215.14", 443, []) == ["93.184.215.14"]
-    assert reachable("2606:2800:21f:cb07:6820:80da:af6b:8b2c", 443, [])
-    assert reachable("127.0.0.1", 80, LOOPBACK) == ["127.0.0.1"]
-    with pytest.raises(AddressRefused):
-        reachable("10.0.0.1", 80, LOOPBACK)
-
-
-def test_the_address_is_checked_when_the_connection_is_made(receiver: Receiver) -> None:
-    async def send(networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> posting.Answer:
-        return await posting.post(receiver.address, "whsec_aaaa", "1", b"{}", networks)
-
-    assert asyncio.run(send(LOOPBACK)).taken
-    refused = asyncio.run(send([]))
-    assert refused.reason == "the host's address is not public"
-    assert len(receiver.deliveries) == 1
-
-
-def test_a_connection_goes_to_the_first_address_that_takes_one(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # A name with an address of a machine that is not there, and one of the receiver's.
-    both = ["127.0.0.9", "127.0.0.1"]
-    monkeypatch.setattr("service.webhooks.addresses.reachable", lambda *_: both)
-    port = int(receiver.address.rpartition(":")[2])
-
-    async def connect() -> Any:
-        stream = await CheckedConnections([]).connect_tcp("receiver.example", port)
-        address = stream.get_extra_info("server_addr")
-        await stream.aclose()
-        return address
-
-    assert asyncio.run(connect()) == ("127.0.0.1", port)
-    monkeypatch.setattr("service.webhooks.addresses.reachable", lambda *_: both[:1])
-    with pytest.raises(httpcore.ConnectError):
-        asyncio.run(connect())
-
-
-def test_a_signature_is_the_one_that_the_specification_has_and_ends_with_its_time() -> None:
-    # The example of the Standard Webhooks specification's reference libraries.
-    secret, body = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", b'{"test": 2432232314}'
-    headers = signed_headers(secret, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, body)
-    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-    verify(secret, headers, body, now=1614265330 + 299)
-    with pytest.raises(SignatureWrong, match="five minutes"):
-        verify(secret, headers, body, now=1614265330 + 301)
-    with pytest.raises(SignatureWrong, match="secret"):
-        verify(secret, headers, body + b" ", now=1614265330)
-    with pytest.raises(SignatureWrong, match="secret"):
-        verify(secret, headers | {"webhook-timestamp": "1614265331"}, body, now=1614265330)
 
 
 def test_a_failed_webhook_waits_for_its_time(

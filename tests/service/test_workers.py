@@ -9,12 +9,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from service.accounts import repository as tokens
-from service.accounts.policy import Scope
 from service.app import create_app
 from service.controller.work_ids import About, about, of_export, of_job
 from service.settings import Settings
 from tests.faults.instant_workers import InstantWorkers
+from tests.service.bearers import bearer
 from tests.service.conftest import Spec
 from tests.waiting import until
 
@@ -36,12 +35,7 @@ def _workers(api: TestClient, headers: dict[str, str]) -> list[dict[str, Any]]:
 def test_each_worker_is_told_with_what_it_does_and_to_whom_it_concerns(
     app: FastAPI, api: TestClient, spec: Spec
 ) -> None:
-    def bearer(owner: str, *scopes: Scope) -> dict[str, str]:
-        with app.state.database.transaction() as session:
-            _, secret = tokens.create(session, owner, scopes)
-        return {"authorization": f"Bearer {secret}"}
-
-    ann, ben = bearer("ann", "jobs:read", "jobs:write"), bearer("ben", "jobs:read")
+    ann, ben = bearer(app, "ann", "jobs:read", "jobs:write"), bearer(app, "ben", "jobs:read")
     until(lambda: [one["busy"] for one in _workers(api, ann)] == [False, False])
     job = api.post("/v1/jobs", json=spec, headers=ann).json()
     until(lambda: [one["busy"] for one in _workers(api, ann)] == [True, True])
@@ -49,7 +43,7 @@ def test_each_worker_is_told_with_what_it_does_and_to_whom_it_concerns(
     assert {one["work"] for one in seen} == {"parent/base:search", "parent/left:search"}
     assert all(one["job_id"] == job["id"] and one["node"] == "here" for one in seen)
     assert all(one["since"] >= job["created_at"] for one in seen)
-    assert [one["job_id"] for one in _workers(api, bearer("root", "admin"))] == [job["id"]] * 2
+    assert [one["job_id"] for one in _workers(api, bearer(app, "root", "admin"))] == [job["id"]] * 2
     for one in _workers(api, ben):
         assert one["busy"]
         assert one["job_id"] is one["trial"] is one["work"] is one["export_id"] is None
