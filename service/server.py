@@ -50,6 +50,8 @@ def serve(
     if settings.host not in LOOPBACK:
         _check_reach(settings)
     configure(settings.log_format, settings.log_level)
+    # The settings have it now: workers and compilers, which inherit the rest, need it not.
+    os.environ.pop("CUVEE_SECRET_KEY", None)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,8 @@ def test_no_secret_is_in_any_log_row_answer_or_export(
         _do_wrong(call, ann, secrets)
         _look_at_everything(call, ann, job_id)
         until(lambda: bool(_webhook(call, ann)["delivered"] > 5), 60)
+        # Only the service was started with the key: its workers never get it.
+        assert len(_processes_with(key)) == 1
         service.stop()
         # A job that fails has its traceback in the log.
         if not real:
@@ -213,6 +216,16 @@ def _webhook(call: Caller, ann: dict[str, str]) -> dict[str, Any]:
 def _ended(look: Callable[[], dict[str, Any]], states: tuple[str, ...]) -> dict[str, Any]:
     until(lambda: look()["state"] in states, 240)
     return look()
+
+
+def _processes_with(key: str) -> list[str]:
+    """The processes of this machine that have the key in their environment."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/environ"):
+        with suppress(OSError):
+            if key.encode() in file.read_bytes():
+                found.append(file.parent.name)
+    return found
 
 
 def _rows(url: str) -> bytes:
