@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -167,16 +167,13 @@ def _sign_up(call: Caller, receiver: Receiver) -> tuple[dict[str, str], dict[str
 
 def _search_and_export(call: Caller, ann: dict[str, str]) -> str:
     job_id: str = call("POST", "/v1/jobs", json=search(12), headers=ann).json()["id"]
-    _ended(lambda: call("GET", f"/v1/jobs/{job_id}", headers=ann).json(), ENDED)
+    _ended(call, f"/v1/jobs/{job_id}", ann, ENDED)
     path = f"/v1/jobs/{job_id}/exports"
     for body in ({}, {"target": "hub:ann/child"}):
         made = call("POST", path, json=body, headers=ann)
         assert made.status_code == 202, made.text
         address = f"{path}/{made.json()['id']}"
-        ended = _ended(
-            lambda address=address: call("GET", address, headers=ann).json(),  # type: ignore[misc]
-            ("finished", "failed"),
-        )
+        ended = _ended(call, address, ann, ("finished", "failed"))
         # The hub knows no such token, and its refusal is what the row tells.
         assert ended["state"] == ("failed" if body else "finished"), ended["reason"]
     return job_id
@@ -213,7 +210,13 @@ def _webhook(call: Caller, ann: dict[str, str]) -> dict[str, Any]:
     return webhook
 
 
-def _ended(look: Callable[[], dict[str, Any]], states: tuple[str, ...]) -> dict[str, Any]:
+def _ended(call: Caller, path: str, ann: dict[str, str], states: tuple[str, ...]) -> dict[str, Any]:
+    """A job or an export, once it is in one of these states."""
+
+    def look() -> dict[str, Any]:
+        found: dict[str, Any] = call("GET", path, headers=ann).json()
+        return found
+
     until(lambda: look()["state"] in states, 240)
     return look()
 

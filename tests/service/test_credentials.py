@@ -26,14 +26,8 @@ KEY = new_key()
 
 
 @pytest.fixture
-def settings(models_dir: Path, tmp_path: Path) -> Settings:
-    return Settings(
-        data_dir=tmp_path / "data",
-        models_dir=models_dir,
-        workers=0,
-        local=True,
-        secret_key=SecretStr(KEY),
-    )
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"secret_key": SecretStr(KEY)})
 
 
 def _token_of(app: FastAPI, owner: str) -> str | None:

@@ -12,9 +12,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from search.baselines import parent_recipe
 from service.accounts.policy import Scope
 from service.app import create_app
 from service.controller import limiting
+from service.database import Database
 from service.events import repository as events
 from service.jobs import repository as jobs
 from service.quotas import repository as quotas
@@ -146,6 +148,31 @@ def test_settings_are_for_everybody_and_an_administrator_says_what_one_may(
     with signed_in("root", ["admin"]):
         assert api.delete("/v1/quotas/ann").status_code == 204
         assert api.get("/v1/quotas/ann").json() == general
+
+
+def test_both_databases_count_what_an_owner_has(database_url: str, settings: Settings) -> None:
+    database = Database(database_url)
+    database.migrate()
+    with database.transaction() as session:
+        quotas.set_for(session, "ann", Quotas(running_jobs=1, trials_per_day=2**40))
+        first, second = (jobs.create(session, name, {}, {}, owner="ann") for name in "ab")
+        jobs.create(session, "c", {}, {}, owner="ben")
+        assert quotas.may_run(session, first, settings)
+        jobs.start(session, first.id)
+        recipe = parent_recipe("tiny/base")
+        proposals = [trials.Proposal(number, (0.0,), recipe) for number in range(3)]
+        trials.add_generation(session, first.id, "s", 0, proposals)
+        session.flush()
+        old = trials.get(session, first.id, 0)
+        old.created_at -= quotas.DAY
+        assert quotas.may_run(session, first, settings)
+        assert not quotas.may_run(session, second, settings)
+    with database.snapshot() as session:
+        assert quotas.used(session, "ann") == Quotas(1, 1, 2, 0)
+        assert quotas.used(session, "ben") == Quotas(0, 1, 0, 0)
+        most = quotas.of_all(session, ["ann", "ben"], settings)
+        assert most == {"ann": Quotas(1, None, 2**40, None), "ben": Quotas()}
+    database.close()
 
 
 class TestAtWork:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from pydantic import SecretStr
 from service.account_tables import Webhook
 from service.app import create_app
 from service.controller.holding import Holdings
+from service.database import Database
 from service.events import repository as events
 from service.events.kinds import KINDS
 from service.jobs import repository as jobs
@@ -37,15 +37,8 @@ LOOPBACK = [ipaddress.ip_network("127.0.0.0/8")]
 
 
 @pytest.fixture
-def settings(models_dir: Path, tmp_path: Path) -> Settings:
-    return Settings(
-        data_dir=tmp_path / "data",
-        models_dir=models_dir,
-        workers=0,
-        local=True,
-        secret_key=SecretStr(KEY),
-        webhook_networks=LOOPBACK,
-    )
+def settings(settings: Settings) -> Settings:
+    return settings.model_copy(update={"secret_key": SecretStr(KEY), "webhook_networks": LOOPBACK})
 
 
 @pytest.fixture(autouse=True)
@@ -308,3 +301,29 @@ def test_a_failed_webhook_waits_for_its_time(
         assert webhooks.due(session) == [made["id"]]
         session.get_one(Webhook, made["id"]).next_at = now() + timedelta(seconds=1)
         assert webhooks.due(session) == []
+
+
+def test_both_databases_know_what_a_webhook_was_not_sent(database_url: str) -> None:
+    database = Database(database_url)
+    database.migrate()
+    with database.transaction() as session:
+        job_id = jobs.create(session, "first", {}, {}, owner="ann").id
+        made = webhooks.create(
+            session, "ann", "https://a.example", webhook_id="w", seal="", kinds=["job.phase"]
+        )
+        assert webhooks.due(session) == []
+        events.append(session, job_id, "job.winner", {})
+        events.append(session, job_id, "job.phase", {"phase": "search"})
+    with database.transaction() as session:
+        assert webhooks.due(session) == ["w"]
+        event = webhooks.next_event(session, made)
+        assert event is not None
+        assert event.data == {"phase": "search"}
+        webhooks.record(session, "w", event.id, posting.Answer(None, "half a \ud83d, a \0"))
+        assert webhooks.due(session) == []
+        webhooks.record(session, "w", event.id, posting.Answer(204))
+    with database.snapshot() as session:
+        (found,) = webhooks.all_of(session, "ann")
+        assert (found.cursor, found.delivered, found.failures) == (3, 1, 0)
+        assert webhooks.next_event(session, found) is None
+    database.close()
