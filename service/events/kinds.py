@@ -7,7 +7,6 @@ KINDS = (
     "evaluation.finished",
     "export.failed",
     "export.finished",
-    "export.queued",
     "export.uploading",
     "holdout.used",
     "job.cancelled",

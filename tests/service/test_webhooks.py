@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -209,6 +211,16 @@ def test_a_webhook_stops_after_many_failures_and_goes_on_when_it_is_told_to(
     assert api.post(f"/v1/webhooks/{made['id']}/retry").json()["state"] == "active"
     until(lambda: _view(api, made["id"])["cursor"] == last)
     assert receiver.cursors() == [last - 1, last - 1, last]
+
+
+def test_every_kind_of_event_can_be_asked_for_and_is_on_the_page() -> None:
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "webhooks.md").read_text().partition("## Kinds")[2]
+    assert sorted(re.findall(r"`([a-z]+\.[a-z]+)`", page.partition("## ")[0])) == sorted(KINDS)
+    source = "".join(path.read_text() for path in sorted((root / "service").rglob("*.py")))
+    sent = set(re.findall(r'append\(\s*session,[^")]*"([a-z]+\.[a-z]+)"', source))
+    assert len(sent) > 12
+    assert sent <= set(KINDS)
 
 
 def test_pauses_double_up_to_an_hour_over_three_days(monkeypatch: pytest.MonkeyPatch) -> None:
