@@ -42,8 +42,10 @@ class Caller:
     ) -> httpx.Response:
         """One request; an answer that is `told` a secret is not kept."""
         address = (self._service.data / "address").read_text().strip()
-        with httpx.Client(base_url=address, timeout=60.0, trust_env=False) as client:
-            answer = client.request(method, path, **options)
+        # It is plain HTTP: no authorities are needed, which take long to read.
+        answer = httpx.request(
+            method, address + path, timeout=60.0, trust_env=False, verify=False, **options
+        )
         if not told:
             self.heard += [answer.content, str(answer.headers).encode()]
         return answer

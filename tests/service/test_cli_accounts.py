@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.sealing import new_key
 from service.settings import Settings
+from service.webhooks import repository as webhooks
+from service.webhooks.schemas import WebhookRequest
 from tests.browser.site import Site
 from workers.interface import Occupation
 
@@ -66,6 +69,18 @@ def test_a_webhook_is_made_listed_retried_and_deleted(run: Run) -> None:
     assert "there is no such kind" in run(
         "webhook", "create", "http://127.0.0.1:9/", "--kind", "job.done", code=1
     )
+
+
+def test_a_quota_is_told_at_once(run: Run, site: Site) -> None:
+    asked = WebhookRequest(url="http://127.0.0.1:9/")
+    with Client(site.url) as client:
+        for _ in range(webhooks.MOST):
+            client.create_webhook(asked)
+    start = time.monotonic()
+    refused = run("webhook", "create", asked.url, code=1)
+    assert "the quota webhooks is 20, and reached; delete one" in refused
+    # Sooner than a client gives up that was told to wait.
+    assert time.monotonic() - start < 20
 
 
 def test_a_hub_token_is_typed_or_in_a_file_and_never_shown(
