@@ -23,7 +23,8 @@ from tests.postgresql import PostgresServer
 from tests.running import RunningService
 from tests.zoo_spec import write_spec
 
-_CHANCE = 0.2
+_CHANCE = 0.3
+_SUBMISSIONS = 12
 
 
 @pytest.fixture
@@ -40,18 +41,17 @@ def proxy(postgresql: PostgresServer) -> Iterator[CuttingProxy]:
 
 @pytest.fixture
 def service(instant: MakeService, proxy: CuttingProxy, url: str) -> RunningService:
-    """A service whose way to the database leads through the proxy."""
+    """A service, not started yet, whose way to the database leads through the proxy."""
     name = url.partition("?")[0].rpartition("/")[2]
     way = f"postgresql+psycopg://postgres@127.0.0.1:{proxy.port}/{name}"
     return instant("service", database=way)
 
 
-@pytest.mark.parametrize("trials", [18, pytest.param(300, marks=pytest.mark.long)])
+@pytest.mark.parametrize("trials", [12, pytest.param(150, marks=pytest.mark.long)])
 def test_a_search_is_that_of_a_connection_that_holds(
     service: RunningService, proxy: CuttingProxy, url: str, tmp_path: Path, trials: int
 ) -> None:
-    service.start()
-    with service.client() as client:
+    with service, service.client() as client:
         whole = submit(client, tmp_path, search(trials))
         undisturbed = finished_log(service, url, whole)
         proxy.chance = _CHANCE
@@ -67,13 +67,13 @@ def test_a_search_is_that_of_a_connection_that_holds(
 def test_a_submission_makes_one_job_and_its_client_gets_it(
     service: RunningService, proxy: CuttingProxy, url: str, tmp_path: Path
 ) -> None:
-    count = 30
-    service.start("--workers", "0")
     path = write_spec(tmp_path, search(6))
+    service.start("--workers", "0")
     with service.client() as client:
         proxy.chance = _CHANCE
-        told = [client.submit(path).id for _ in range(count)]
+        told = [client.submit(path).id for _ in range(_SUBMISSIONS)]
         proxy.chance = 0.0
+    service.stop()
     assert min(proxy.cuts.values()) >= 1, proxy.cuts
     with opened(url) as database, database.snapshot() as session:
         assert sorted(job.id for job in jobs.active(session)) == sorted(told)
