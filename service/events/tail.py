@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import bisect
+import json
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
@@ -127,6 +128,7 @@ class Tail:
 
 
 def message_of(event: Event) -> ServerSentEvent:
-    """An event as it is sent."""
+    """An event as it is sent: its data is written as JSON once, and not for every client."""
     data = {"job": event.job_id, "at": event.created_at.isoformat(), **event.data}
-    return ServerSentEvent(id=str(event.id), retry=_RETRY, event=event.kind, data=data)
+    text = json.dumps(data, ensure_ascii=False)
+    return ServerSentEvent(id=str(event.id), retry=_RETRY, event=event.kind, raw_data=text)
