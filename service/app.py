@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
+import anyio
 from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 
@@ -21,6 +22,7 @@ from service.database import Database
 from service.errors import install_handlers
 from service.evaluations import endpoints as evaluations
 from service.events import endpoints as events
+from service.events.tail import Tail
 from service.exports import endpoints as exports
 from service.exports import overview
 from service.guard import LOOPBACK, Guard
@@ -50,12 +52,16 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
     database = Database(settings.database_url)
     database.migrate()
     controller = Controller(database, settings, make_workers) if make_workers else None
+    tail = Tail(database)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         if controller is not None:
             controller.start()
-        yield
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tail.follow)
+            yield
+            tasks.cancel_scope.cancel()
         if controller is not None:
             controller.stop()
             await run_in_threadpool(controller.join)
@@ -74,6 +80,7 @@ def create_app(settings: Settings, make_workers: MakeWorkers | None = None) -> F
     app.state.settings = settings
     app.state.database = database
     app.state.controller = controller
+    app.state.tail = tail
     app.state.rates = RateLimit(settings.request_rate, settings.request_burst)
     # What is added last sees a request first.
     app.add_middleware(AuditTrail, database=database)

@@ -22,8 +22,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from filelock import FileLock
-from sqlalchemy import Connection, Engine, Float, create_engine, event
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, ExceptionContext, Float, create_engine, event
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -35,14 +36,17 @@ from service.turns import Turns
 # The advisory lock that writers on PostgreSQL take; any number that is Cuvee's own.
 _WRITERS = 0x63757665
 _READING = "cuvee_reading"
-# How long one waits for other writers, and PostgreSQL for one that does nothing.
+# How long one waits for other writers.
 _PATIENCE_SECONDS = 30
+# How long PostgreSQL waits for a writer that does nothing: well below the time of a takeover, as
+# one that was stopped in the middle keeps everybody from writing.
+_IDLE_SECONDS = 10
 # How long a process waits, at most, before it asks SQLite again whether it may write.
 _ASKING_SECONDS = 0.01
 
 # What is raised when the database does not answer, or breaks off in the middle: what was to be
 # committed may have been, or not.
-DatabaseLost = (OperationalError, InterfaceError, TimeoutError)
+DatabaseLost = (OperationalError, InterfaceError, TimeoutError, NoConnection)
 
 
 class Database:
@@ -183,9 +187,18 @@ def _let_postgresql_writers_queue(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: object) -> None:
         # A process that is stopped within a transaction must not keep the others from writing.
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{_PATIENCE_SECONDS}s'")
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{_IDLE_SECONDS}s'")
         connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
         connection.commit()
+
+    @event.listens_for(engine, "handle_error")
+    def on_error(context: ExceptionContext) -> None:
+        # Of a connection that the server has ended for being idle, the driver says that something
+        # is wrong inside the database.
+        found = context.sqlalchemy_exception
+        if context.is_disconnect and isinstance(found, InternalError):
+            cause = context.original_exception
+            raise OperationalError(found.statement, found.params, cause) from found
 
     @event.listens_for(engine, "begin")
     def on_begin(connection: Connection) -> None:

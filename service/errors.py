@@ -24,10 +24,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from starlette.exceptions import HTTPException
 
 from search.errors import FieldError
+from service.database import DatabaseLost
 
 log = structlog.get_logger(__name__)
 
@@ -155,11 +155,12 @@ def install_handlers(app: FastAPI) -> None:
         detail = "; ".join(str(field) for field in fields)
         return problem(422, Invalid.title, detail, fields)
 
-    @app.exception_handler(InterfaceError)
-    @app.exception_handler(OperationalError)
-    def on_lost_database(_request: Request, error: DBAPIError) -> JSONResponse:
-        log.warning("database_lost", reason=str(error.orig))
+    def on_lost_database(_request: Request, error: Exception) -> JSONResponse:
+        log.warning("database_lost", reason=str(error))
         return problem(503, "Unavailable", "the database does not answer; try again")
+
+    for kind in DatabaseLost:
+        app.add_exception_handler(kind, on_lost_database)
 
     @app.exception_handler(Exception)
     def on_defect(_request: Request, _error: Exception) -> JSONResponse:

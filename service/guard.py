@@ -44,7 +44,9 @@ class Guard:
         refusal = self._refusal(Headers(scope=scope)) if scope["type"] == "http" else None
         if refusal is not None:
             status, reason = refusal
-            await problem(status, "Refused", reason)(scope, receive, sending)
+            # What may follow of its body is not read either.
+            closed = {"Connection": "close"}
+            await problem(status, "Refused", reason, headers=closed)(scope, receive, sending)
             return
         await self._app(scope, receive, sending)
 

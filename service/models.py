@@ -75,6 +75,8 @@ def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldErr
         return FieldError(field, "a model reference cannot be empty")
     try:
         path = references.resolve(ref, root)
+    except OSError as error:
+        return FieldError(field, f"{ref[:40]!r}...: {error.strerror}")
     except CheckpointError as error:
         there = ", ".join(available(models_dir)) or "none"
         return FieldError(field, f"{error}; the models folder holds: {there}")

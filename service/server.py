@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +21,8 @@ from service.logs import configure
 from service.settings import Settings
 from workers.interface import MakeWorkers
 
+_DESCRIPTORS = 1 << 16
+
 
 @contextmanager
 def ray_workers(settings: Settings) -> Iterator[MakeWorkers | None]:
@@ -33,7 +36,7 @@ def ray_workers(settings: Settings) -> Iterator[MakeWorkers | None]:
 
     address = settings.ray_address
     with local_cluster(settings.workers) if address is None else joined_cluster(address):
-        yield partial(Pool, settings.workers)
+        yield partial(Pool, settings.workers, settings.worker_memory_bytes)
 
 
 def serve(
@@ -53,6 +56,7 @@ def serve(
     # The settings have it now: workers and compilers, which inherit the rest, need it not.
     os.environ.pop("CUVEE_SECRET_KEY", None)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
+    _allow_connections()
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -71,6 +75,15 @@ def serve(
             _write_address(settings.data_dir / "address", address)
             announce(address)
             server.run(sockets=[listener])
+
+
+def _allow_connections() -> None:
+    """Every client that follows the events keeps a file descriptor open; by default a process may
+    have 1024, though the system would let it have more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = _DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, _DESCRIPTORS)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _check_reach(settings: Settings) -> None:

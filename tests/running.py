@@ -15,6 +15,7 @@ from typing import Self
 from service.client import Client
 from service.jobs.repository import ENDED
 from service.jobs.schemas import JobDetail
+from tests.waiting import until
 
 REPOSITORY = Path(__file__).parents[1]
 _START_SECONDS = 120.0
@@ -66,6 +67,17 @@ class RunningService:
         """What the service printed so far."""
         return (self.data / "test-service.log").read_text()
 
+    @property
+    def pid(self) -> int:
+        """The process id of the one that was started last."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def port(self) -> int:
+        """The port on loopback that it answers on now."""
+        return int((self.data / "address").read_text().rpartition(":")[2])
+
     def start(self, *options: str) -> None:
         """Start it, with more options for this once, and wait until it answers."""
         announced = self.data / "address"
@@ -91,13 +103,15 @@ class RunningService:
 
     def freeze(self) -> None:
         """SIGSTOP: it stands still wherever it is, until `thaw`."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def wait_until_frozen(self, seconds: float = 60.0) -> None:
+        """Return once it stands still."""
+        until(lambda: " T " in Path(f"/proc/{self.pid}/stat").read_text(), seconds)
 
     def thaw(self) -> None:
         """SIGCONT: it goes on as if no time had passed."""
-        assert self._process is not None
-        os.kill(self._process.pid, signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def wait_until_killed(self, seconds: float = 60.0) -> None:
         """Return once SIGKILL has ended it."""

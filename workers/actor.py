@@ -7,13 +7,18 @@ import socket
 import torch
 
 from workers.evaluator import Evaluator
+from workers.limits import limit_memory
 from workers.work import Context, Evaluate, Prepare, Result, Work
 
 
 class Worker:
-    """Runs work one piece at a time; a piece that raises is a result with its reason."""
+    """Runs work one piece at a time; a piece that raises is a result with its reason.
 
-    def __init__(self, name: str) -> None:
+    It may have `memory` bytes, or as many as there are.
+    """
+
+    def __init__(self, name: str, memory: int | None = None) -> None:
+        limit_memory(memory)
         torch.set_num_threads(1)
         self._name = name
         self._held: tuple[Context, Evaluator] | None = None

@@ -18,8 +18,6 @@ from workers.work import Result, Work
 
 ATTEMPTS = 3
 
-_Actor: Any = ray.remote(num_cpus=1, max_restarts=0)(Worker)
-
 
 @dataclass
 class _Seat:
@@ -42,10 +40,12 @@ class Pool:
     A worker that dies is replaced and its work tried again, `ATTEMPTS` times in all; one that
     exceeds its work's time limit is killed and the work ends with that reason. Every piece of work
     offered ends in exactly one Result, unless it was withdrawn. Not thread-safe: one thread, the
-    controller's, owns it.
+    controller's, owns it. Each actor may have `memory` bytes, or as many as there are.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, memory: int | None = None, worker: type = Worker) -> None:
+        self._actor: Any = ray.remote(num_cpus=1, max_restarts=0)(worker)
+        self._memory = memory
         self._names = (f"worker-{number}" for number in itertools.count())
         self._seats = [self._new_seat() for _ in range(size)]
         self._again: deque[tuple[Work, int]] = deque()
@@ -145,7 +145,7 @@ class Pool:
 
     def _new_seat(self) -> _Seat:
         name = next(self._names)
-        actor = _Actor.remote(name)
+        actor = self._actor.remote(name, self._memory)
         return _Seat(actor=actor, name=name, ready=actor.ready.remote())
 
 

@@ -91,12 +91,6 @@ def authorise(
     _write_down(database, request, route, account, token)
 
 
-def still_works(session: Session, account: Account) -> bool:
-    """Whether the caller of a request that goes on and on could make it now."""
-    token = None if account.token_id is None else session.get(Token, account.token_id)
-    return account.token_id is None or (token is not None and tokens.works(token))
-
-
 def owned(session: Session, account: Account, job_id: str) -> Job:
     """A job of the caller's. Raises NotFound."""
     job = jobs.get(session, job_id)
@@ -145,14 +139,15 @@ def _write_down(
     changed = changes(request.method, route.path)
     if not changed and (token is None or not tokens.is_stale(token)):
         return
+    entry = None
     with database.transaction() as session:
         if token is not None:
             session.get_one(Token, token.id).last_used_at = now()
         if changed:
             action = f"{request.method} {route.path}"
-            request.state.audit_entry = audit.append(
-                session, account.owner, account.token_id, action, request.url.path
-            )
+            entry = audit.append(session, account.owner, account.token_id, action, request.url.path)
+    # Only now is it known to be there, for the answer's status to be added to.
+    request.state.audit_entry = entry
 
 
 def _pass(rates: RateLimit, caller: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import or_, select
@@ -54,6 +54,12 @@ def find(session: Session, secret: str) -> Token | None:
 def works(token: Token) -> bool:
     """Whether it is neither revoked nor expired."""
     return token.revoked_at is None and (token.expires_at is None or token.expires_at > now())
+
+
+def working(session: Session, token_ids: Collection[str]) -> frozenset[str]:
+    """Those of the tokens that work now."""
+    found = session.scalars(select(Token).where(Token.id.in_(token_ids)))
+    return frozenset(token.id for token in found if works(token))
 
 
 def is_stale(token: Token) -> bool:

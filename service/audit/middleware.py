@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
 from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.audit import repository as audit
-from service.database import Database
+from service.database import Database, DatabaseLost
+
+log = structlog.get_logger(__name__)
 
 
 class AuditTrail:
@@ -26,5 +29,9 @@ class AuditTrail:
         await self._app(scope, receive, sending)
 
     def _answered(self, number: int, status: int) -> None:
-        with self._database.transaction() as session:
-            audit.answered(session, number, status)
+        """What was done stays done, and is answered, where the log can't be written any more."""
+        try:
+            with self._database.transaction() as session:
+                audit.answered(session, number, status)
+        except DatabaseLost as error:
+            log.warning("audit_status_lost", entry=number, status=status, reason=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -116,6 +117,7 @@ class Recorder:
         """
         if not self.wants(task):
             return []
+        result = _finite(result)
         if isinstance(task, Preparation):
             self._prepared(task, result)
             return []
@@ -206,3 +208,13 @@ class Recorder:
         with self._database.transaction() as session:
             data = {"alias": build.alias, "digest": build.recipe.digest()}
             events.append(session, self._job_id, "parent.built", data)
+
+
+def _finite(result: Result) -> Result:
+    """The result; one that failed if a score is NaN or infinite, which no fitness follows from."""
+    for task, scores in result.scores.items():
+        for place, value in enumerate(scores.values):
+            if not math.isfinite(value):
+                reason = f"the score of item {place} of {task!r} is {value}"
+                return replace(result, scores={}, reason=reason)
+    return result

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from typing import Annotated, TypeVar
 
-import anyio
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Query, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from service.accounts.authorisation import Account, AccountDependency, owned, still_works
-from service.database import Database
+from service.accounts.authorisation import Account, AccountDependency, owned
+from service.database import Database, DatabaseLost
 from service.dependencies import DatabaseDependency
 from service.errors import Problem
 from service.events import repository as events
-from service.tables import Event
+from service.events.tail import POLL_SECONDS, Tail, message_of
 
 router = APIRouter(prefix="/v1", tags=["events"])
 
-_POLL_SECONDS = 0.25
-# Milliseconds after which a browser that lost the stream comes back.
-_RETRY = 500
+Found = TypeVar("Found")
+
+# Events that a stream which is behind reads at once.
+_PAGE = 500
+
+
+def _tail(request: Request) -> Tail:
+    tail: Tail = request.app.state.tail
+    return tail
 
 
 JobFilter = Annotated[str | None, Query(description="Only this job's events.")]
@@ -42,8 +49,10 @@ def _check_job(
     responses={404: {"model": Problem}},
 )
 async def stream_events(
+    *,
     database: DatabaseDependency,
     account: AccountDependency,
+    tail: Annotated[Tail, Depends(_tail)],
     job: JobFilter = None,
     since: Annotated[
         int | None, Query(ge=0, description="Events after this cursor; default: from now on.")
@@ -56,23 +65,27 @@ async def stream_events(
 
     The stream ends when its token does.
     """
-    cursor = last_event_id if last_event_id is not None else since
-    if cursor is None:
-        cursor = await run_in_threadpool(_newest, database)
+    start = last_event_id if last_event_id is not None else since
+    cursor = await _patiently(partial(_newest, database)) if start is None else start
+    with tail.heard_by(account):
+        while (reports := await tail.after(cursor, account)) is not None:
+            if not reports:
+                missed, cursor = await _patiently(partial(_missed, database, account, cursor, job))
+                for message in missed:
+                    yield message
+            for report in reports:
+                cursor = report.cursor
+                if job in {None, report.job} and account.only in {None, report.owner}:
+                    yield report.message
+
+
+async def _patiently(read: Callable[[], Found]) -> Found:
+    """What a reading of the database gives, once it answers."""
     while True:
-        fresh = await run_in_threadpool(_after, database, account, cursor, job)
-        if fresh is None:
-            return
-        for event in fresh:
-            cursor = event.id
-            yield ServerSentEvent(
-                id=str(event.id),
-                retry=_RETRY,
-                event=event.kind,
-                data={"job": event.job_id, "at": event.created_at.isoformat(), **event.data},
-            )
-        if not fresh:
-            await anyio.sleep(_POLL_SECONDS)
+        try:
+            return await run_in_threadpool(read)
+        except DatabaseLost:
+            await asyncio.sleep(POLL_SECONDS)
 
 
 def _newest(database: Database) -> int:
@@ -80,11 +93,11 @@ def _newest(database: Database) -> int:
         return events.newest(session)
 
 
-def _after(
+def _missed(
     database: Database, account: Account, cursor: int, job: str | None
-) -> Sequence[Event] | None:
-    """The next events; None once the caller may not have them any more."""
+) -> tuple[Sequence[ServerSentEvent], int]:
+    """The next events for the caller, and the cursor up to which there are no others."""
     with database.snapshot() as session:
-        if not still_works(session, account):
-            return None
-        return events.after(session, cursor, job, owner=account.only)
+        found = events.after(session, cursor, job, _PAGE, owner=account.only)
+        upto = found[-1].id if len(found) == _PAGE else events.newest(session)
+    return [message_of(event) for event in found], upto

@@ -42,6 +42,13 @@ def after(
     return session.scalars(query).all()
 
 
+def with_owners(session: Session, cursor: int, limit: int = 500) -> Sequence[tuple[Event, str]]:
+    """Events with a greater cursor, oldest first, each with the owner of its job."""
+    query = select(Event, Job.owner).join(Job, Job.id == Event.job_id).where(Event.id > cursor)
+    found = session.execute(query.order_by(Event.id).limit(limit))
+    return [(event, owner) for event, owner in found]
+
+
 def data_of(session: Session, job_id: str, kind: str) -> list[dict[str, Any]]:
     """What a job's events of one kind say, oldest first."""
     query = select(Event.data).where(Event.job_id == job_id, Event.kind == kind).order_by(Event.id)

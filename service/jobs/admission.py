@@ -59,7 +59,9 @@ def admit(text: str, settings: Settings) -> Admitted:
     try:
         spec = SearchSpec.from_yaml(text)
     except SpecError as error:
-        raise Invalid(error.errors) from error
+        # What is wrong with the document as a whole is the body's.
+        named = [FieldError(one.field or "body", one.message) for one in error.errors]
+        raise Invalid(named) from error
     errors = _tasks(spec, settings)
     try:
         checkpoints = located(spec, settings.models_dir)

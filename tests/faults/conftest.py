@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from service.client import Client
 from service.database import Database
+from service.events import repository as events
 from service.jobs import repository as jobs
 from tests.running import RunningService, wait_for_end
 from tests.tiny import write_llama
@@ -35,7 +37,13 @@ def instant(tiny_models: Path, tmp_path: Path) -> Iterator[MakeService]:
     """Makes services, which are not started yet, in data folders by name."""
     with ExitStack() as stack:
 
-        def make(name: str, *, database: str | None = None, **options: object) -> RunningService:
+        def make(
+            name: str,
+            *,
+            database: str | None = None,
+            environment: Mapping[str, str] | None = None,
+            **options: object,
+        ) -> RunningService:
             more = [part for key, value in options.items() for part in (f"--{key}", str(value))]
             service = RunningService(
                 tmp_path / name,
@@ -43,6 +51,7 @@ def instant(tiny_models: Path, tmp_path: Path) -> Iterator[MakeService]:
                 database=database,
                 module="tests.faults.instant_service",
                 options=more,
+                environment=environment,
             )
             stack.callback(service.stop)
             return service
@@ -73,6 +82,14 @@ def opened(url: str) -> Iterator[Database]:
     database = Database(url)
     yield database
     database.close()
+
+
+def events_of(database: Database, job_id: str) -> Counter[str]:
+    """How often each thing is reported of the job; the cursor of all events has no gap."""
+    with database.snapshot() as session:
+        found = events.after(session, 0, limit=10**6)
+    assert [event.id for event in found] == list(range(1, len(found) + 1))
+    return Counter(event.kind for event in found if event.job_id == job_id)
 
 
 def finished_log(

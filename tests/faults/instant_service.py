@@ -2,10 +2,11 @@
 
     python -m tests.faults.instant_service serve --data FOLDER --seconds 0.01 --kill tell:7
 
-kills itself, with SIGKILL, the seventh time that a sampler has just been told of a trial. The
-points are where a crash could lose or repeat something: `ask` has drawn a generation that is not
-committed, `insert` has written it and not committed, `dispatch` has handed a trial out,
-`result` has an answer that is not recorded, `tell` has changed the sampler's state.
+kills itself, with SIGKILL, the seventh time that a sampler has just been told of a trial; with
+`--freeze` it stops there, with SIGSTOP. The points are where a crash could lose or repeat
+something: `ask` has drawn a generation that is not committed, `insert` has written it and not
+committed, `dispatch` has handed a trial out, `result` has an answer that is not recorded, `tell`
+has changed the sampler's state.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ def run(
     lease: float = 10.0,
     seconds: float = 0.0,
     kill: Annotated[str | None, typer.Option(help="POINT:COUNT")] = None,
+    freeze: Annotated[str | None, typer.Option(help="POINT:COUNT")] = None,
+    poison: Annotated[bool, typer.Option("--poison", help="with Ray")] = False,
     local: Annotated[bool, typer.Option("--local")] = False,
 ) -> None:
     """Serve until a signal ends it."""
@@ -67,24 +70,37 @@ def run(
 
     @contextmanager
     def instant(_settings: Settings) -> Iterator[MakeWorkers]:
-        make = partial(InstantWorkers, workers, seconds)
-        if kill is None:
-            yield make
-            return
-        point, _, count = kill.partition(":")
-        yield partial(_armed, make, point, int(count))
+        make: Callable[[], InstantWorkers] = partial(InstantWorkers, workers, seconds)
+        for at, number in ((kill, signal.SIGKILL), (freeze, signal.SIGSTOP)):
+            if at is not None:
+                point, _, count = at.partition(":")
+                make = partial(_armed, make, point, int(count), number)
+        yield make
 
-    serve(settings, typer.echo, instant)
+    serve(settings, typer.echo, _poisoned if poison else instant)
 
 
-def _armed(make: Callable[[], InstantWorkers], point: str, count: int) -> InstantWorkers:
-    """Workers of a process that ends the moment it has passed the point so often."""
+@contextmanager
+def _poisoned(settings: Settings) -> Iterator[MakeWorkers]:
+    """Real workers on a Ray of their own, to which some candidates are poison."""
+    from tests.faults.poison import PoisonWorker  # noqa: PLC0415
+    from workers.cluster import local_cluster  # noqa: PLC0415
+    from workers.pool import Pool  # noqa: PLC0415
+
+    with local_cluster(settings.workers):
+        yield partial(Pool, settings.workers, settings.worker_memory_bytes, PoisonWorker)
+
+
+def _armed(
+    make: Callable[[], InstantWorkers], point: str, count: int, number: signal.Signals
+) -> InstantWorkers:
+    """Workers of a process that sends itself a signal when it has passed the point so often."""
     workers = make()
     passed = itertools.count(1)
 
     def pass_by(*_: object) -> None:
         if next(passed) == count:
-            os.kill(os.getpid(), signal.SIGKILL)
+            os.kill(os.getpid(), number)
 
     def pass_by_written(added: list[Trial]) -> None:
         session = object_session(added[0])

@@ -36,7 +36,7 @@ class InstantWorkers:
         ended = [work for work, done in self._flying.values() if done <= now]
         for work in ended:
             del self._flying[work.id]
-        return [_answer(work) for work in ended]
+        return [_answer_or_reason(work) for work in ended]
 
     def withdraw(self, ids: set[str]) -> None:
         for work_id in ids:
@@ -48,6 +48,14 @@ class InstantWorkers:
 
     def close(self) -> None:
         self._flying.clear()
+
+
+def _answer_or_reason(work: Work) -> Result:
+    """A piece of work that raises is a result, as it is with real workers."""
+    try:
+        return _answer(work)
+    except Exception as error:
+        return Result(work.id, "instant", {}, f"{type(error).__name__}: {error}", 0.0, 0.0)
 
 
 def _answer(work: Work) -> Result:

@@ -105,6 +105,27 @@ def test_a_frozen_service_that_wakes_up_writes_nothing_more(
     assert log == finished_log(second, url, submit_again(url, job_id))
 
 
+@pytest.mark.long
+def test_a_service_frozen_while_it_writes_keeps_nobody_from_taking_over(
+    instant: MakeService, url: str, tmp_path: Path
+) -> None:
+    first, second = (instant(name, database=url, seconds=0.1) for name in ("one", "other"))
+    first.start("--freeze", "insert:2")
+    with first.client() as client:
+        job_id = submit(client, tmp_path, search(_TRIALS))
+    with opened(url) as database:
+        first.wait_until_frozen()
+        frozen = time.monotonic()
+        holder = _holder(database, job_id)
+        second.start()
+        left = _TAKEOVER_SECONDS - (time.monotonic() - frozen)
+        until(lambda: _holder(database, job_id) not in (None, holder), left)
+        first.thaw()
+        until(lambda: "job_taken_over" in first.log, _TAKEOVER_SECONDS)
+    log = finished_log(second, url, job_id)
+    assert log == finished_log(second, url, submit_again(url, job_id))
+
+
 def test_a_service_that_is_told_to_end_records_what_runs_and_leaves_the_rest_at_once(
     pair: StartPair, url: str, tmp_path: Path
 ) -> None:

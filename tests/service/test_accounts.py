@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from service.accounts import repository as tokens
 from service.app import create_app
 from service.cli import app as commands
 from service.errors import Refused
-from service.events.endpoints import _after
 from service.rates import RateLimit
 from service.server import serve
 from service.settings import Settings
 from service.tables import now
 from tests.service.conftest import Spec
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -146,17 +147,22 @@ def test_changes_are_in_the_audit_log_with_what_came_of_them(
     assert older == entries[1:]
 
 
-def test_a_stream_ends_with_its_token(app: FastAPI) -> None:
-    from service.accounts.authorisation import Account  # noqa: PLC0415
+def test_a_stream_ends_with_its_token(app: FastAPI, api: TestClient) -> None:
+    with app.state.database.transaction() as session:
+        token, secret = tokens.create(session, "ann", ["jobs:read"])
 
-    database = app.state.database
-    with database.transaction() as session:
-        token, _ = tokens.create(session, "ann", ["jobs:read"])
-    account = Account("ann", frozenset({"jobs:read"}), token.id)
-    assert _after(database, account, 0, None) == []
-    with database.transaction() as session:
-        tokens.revoke(session, token.id)
-    assert _after(database, account, 0, None) is None
+    def is_in_use() -> bool:
+        with app.state.database.snapshot() as session:
+            return session.get_one(Token, token.id).last_used_at is not None
+
+    with ThreadPoolExecutor() as pool:
+        shown = {"authorization": f"Bearer {secret}"}
+        stream = pool.submit(api.get, "/v1/events", headers=shown)
+        until(is_in_use)
+        assert not stream.done()
+        with app.state.database.transaction() as session:
+            tokens.revoke(session, token.id)
+        assert stream.result(10).status_code == 200
 
 
 def test_who_calls_too_often_has_to_wait(settings: Settings) -> None:

@@ -21,13 +21,15 @@ from sqlalchemy import Connection, create_engine, inspect, text
 from sqlalchemy.exc import IntegrityError, StatementError
 
 import migrations
-from service.database import Database
+from service.database import Database, DatabaseLost
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import pack, unpack
 from service.events import repository as events
 from service.jobs import repository as jobs
 from service.tables import Base, Job, Trial
 from service.trials import repository as trials
+from tests.postgresql import PostgresServer
+from tests.waiting import until
 
 
 def migration_config(connection: Connection | None = None) -> Config:
@@ -187,6 +189,31 @@ def test_a_snapshot_waits_for_no_writer_and_sees_one_moment(database: Database) 
             jobs.get(writer, job_id).state = "running"
         reader.expire_all()
         assert jobs.get(reader, job_id).state == "queued"
+
+
+def test_a_writer_that_stood_still_for_too_long_has_lost_the_database(
+    postgresql: PostgresServer,
+) -> None:
+    database = Database(postgresql.create())
+    with pytest.raises(DatabaseLost):
+        _stand_still_in_a_transaction(database)
+    with database.transaction() as session:
+        assert session.scalars(text("SELECT 1")).one() == 1
+    database.close()
+
+
+def _stand_still_in_a_transaction(database: Database) -> None:
+    ended = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
+    with database.transaction() as session:
+        pid = session.scalars(text("SELECT pg_backend_pid()")).one()
+        session.execute(text("SET idle_in_transaction_session_timeout = '10ms'"))
+
+        def is_gone() -> bool:
+            with database.snapshot() as other:
+                return bool(other.scalars(ended, {"pid": pid}).one())
+
+        until(is_gone)
+        session.execute(text("SELECT 1"))
 
 
 def test_a_trial_needs_its_job(database: Database) -> None:

@@ -19,11 +19,13 @@ from workers.cluster import local_cluster
 from workers.pool import ATTEMPTS, Pool
 from workers.work import Context, Evaluate, Result, WriteCheckpoint
 
+_MEMORY = 4 * 2**30
+
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[Pool]:
     with local_cluster(2):
-        pool = Pool(2)
+        pool = Pool(2, _MEMORY)
         yield pool
         pool.close()
 
@@ -114,9 +116,13 @@ def test_a_killed_worker_is_replaced_and_its_work_done(pool: Pool, context: Cont
 @pytest.mark.parametrize(
     ("deed", "timeout", "reason"),
     [
-        ("os.kill(os.getpid(), signal.SIGSEGV)", 120.0, f"died {ATTEMPTS} times"),
-        ("time.sleep(3600)", 10.0, "took longer than 10 s"),
-        ("raise MemoryError", 120.0, "MemoryError"),
+        # Each starts some workers anew, which import torch; tests/faults has these with light ones.
+        pytest.param(
+            *("os.kill(os.getpid(), signal.SIGSEGV)", 120.0, f"died {ATTEMPTS} times"),
+            marks=pytest.mark.long,
+        ),
+        pytest.param(*("time.sleep(3600)", 10.0, "took longer than 10 s"), marks=pytest.mark.long),
+        ("[bytearray(1 << 28) for _ in range(1 << 10)]", 120.0, "MemoryError"),
     ],
 )
 def test_a_poison_candidate_ends_with_its_reason(
@@ -137,6 +143,20 @@ def test_a_poison_candidate_ends_with_its_reason(
     assert reason in result.reason
     pool.submit(_evaluate(context, "next", parent_recipe("a")))
     assert _drain(pool, 1)[0].reason is None
+
+
+def test_a_candidate_of_no_finite_weights_ends_with_its_reason(
+    pool: Pool, context: Context
+) -> None:
+    endless = {
+        "merge_method": "linear",
+        "models": [{"model": "a", "parameters": {"weight": 1e39}}],
+        "parameters": {"normalize": False},
+    }
+    pool.submit(_evaluate(context, "endless", Recipe.model_validate(endless)))
+    (result,) = _drain(pool, 1)
+    assert result.reason is not None
+    assert "NonFiniteError" in result.reason
 
 
 def _poison(folder: Path, deed: str) -> Path:
