@@ -13,6 +13,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -101,6 +102,11 @@ class Trial(Base):
     """
 
     __tablename__ = "trials"
+    # A job's progress is told from these alone: a row is long, by its genome and recipe.
+    __table_args__ = (
+        Index("ix_trials_progress", "job_id", "stage", "state", "finished_at", "tokens"),
+        Index("ix_trials_best", "job_id", "state", "shortfall", "fitness", "number"),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)

@@ -18,11 +18,12 @@ from search.spec import SearchSpec
 from service.dashboard import repository
 from service.dashboard.glance import Glance, course, seconds_left
 from service.dashboard.picture import Picture, picture
-from service.dashboard.schemas import GeneView, ItemsView, StintView
+from service.dashboard.schemas import EventView, GeneView, ItemsView, SeedView, StintView
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import NotFound
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Subject, unpack
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.models import resolve
 from service.settings import Settings
@@ -65,6 +66,29 @@ def get_genes(job_id: str, database: DatabaseDependency) -> dict[str, list[GeneV
         stage: [GeneView(name=gene.name, low=gene.low, high=gene.high) for gene in genes]
         for stage, genes in found.items()
     }
+
+
+@router.get("/seeds")
+def get_seeds(job_id: str, database: DatabaseDependency) -> list[SeedView]:
+    """The first trials that stand for what a person would try by hand."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        told = events.data_of(session, job_id, "stage.seeded")
+    return [SeedView(**seed) for stage in told for seed in stage["seeds"]]
+
+
+@router.get("/log")
+def get_log(
+    job_id: str,
+    database: DatabaseDependency,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    trials: Annotated[bool, Query(description="Whether ends of trials are told too.")] = False,
+) -> list[EventView]:
+    """What happened to the job, latest first."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        found = repository.latest_events(session, job_id, limit, with_trials=trials)
+    return [EventView(kind=one.kind, at=one.created_at, data=one.data) for one in found]
 
 
 @router.get("/timeline")

@@ -63,6 +63,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("GET", "/v1/jobs/{job_id}/panels/genes"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/glance"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/items"): "jobs:read",
+    ("GET", "/v1/jobs/{job_id}/panels/log"): "jobs:read",
+    ("GET", "/v1/jobs/{job_id}/panels/seeds"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/timeline"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/trials/{number}/picture"): "jobs:read",
     ("PUT", "/v1/jobs/{job_id}/priority"): "jobs:write",
