@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
 from evaluators.task import Split
 from merging.recipe import Recipe
 from search.gene import Gene
+from search.seeds import Seed
 from search.spec import SearchSpec
 from service.database import Database
 from service.evaluations import repository as evaluations
@@ -16,7 +17,7 @@ from service.evaluations.repository import Kind, Subject
 from service.exports import repository as exports
 from service.jobs import repository as jobs
 from service.stages import repository as stages
-from service.tables import Trial
+from service.tables import LOCAL_OWNER, Trial
 from service.trials import repository as trials
 from tests.zoo_spec import zoo_spec
 from workers.work import Result, TaskScores
@@ -35,22 +36,29 @@ class Journal:
     """One job, from its submission on."""
 
     def __init__(
-        self, database: Database, *, name: str = "japanese-maths", budget: int = 30
+        self,
+        database: Database,
+        *,
+        name: str = "japanese-maths",
+        budget: int = 30,
+        owner: str = LOCAL_OWNER,
     ) -> None:
         self._database = database
         spec = SearchSpec.parse(zoo_spec(name=name, trials=budget))
         digests = dict.fromkeys(spec.models, "0" * 64)
         with database.transaction() as session:
-            self.id = jobs.create(session, name, spec.model_dump(mode="json"), digests).id
+            data = spec.model_dump(mode="json")
+            self.id = jobs.create(session, name, data, digests, owner=owner).id
 
-    def start(self) -> None:
-        """Queued to running, with the parents scored on the search split."""
+    def start(self, seeds: Sequence[Seed] = ()) -> None:
+        """Queued to running, with the parents scored on the search split; `seeds` are what the
+        first trials stand for."""
         with self._database.transaction() as session:
             jobs.start(session, self.id)
         self.enter("parents")
         self.evaluate("parent", PARENTS, "search")
         with self._database.transaction() as session:
-            stages.begin(session, self.id, STAGE, GENES, seeds=[], first=0)
+            stages.begin(session, self.id, STAGE, GENES, seeds=seeds, first=0)
         self.enter("search")
 
     def enter(self, phase: str) -> None:

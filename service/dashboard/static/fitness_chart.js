@@ -3,7 +3,7 @@
 import { drawChart, windowOf } from "./chart.js";
 import { byId, setText, show } from "./dom.js";
 import { isEstimate } from "./fitness.js";
-import { percent } from "./format.js";
+import { count, percent } from "./format.js";
 import { loadPlotly } from "./plot.js";
 
 const BASELINES = [/^(average|slerp) /, /^task arithmetic /];
@@ -92,5 +92,5 @@ function sentence(scored, parents) {
   const whole = scored.filter((trial) => !isEstimate(trial));
   const beating = whole.filter(({ fitness }) => fitness > parents[0].fitness).length;
   const kind = whole.length < scored.length ? "trials scored on all items" : "scored trials";
-  return `${beating} of ${whole.length} ${kind} beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;
+  return `${count(beating)} of ${count(whole.length)} ${kind} beat the best parent, ${parents[0].label} (${percent(parents[0].fitness)}).`;
 }

@@ -71,25 +71,30 @@ export class JobData {
     const parts = [...this.stale];
     this.stale.clear();
     try {
-      if (parts.includes("job")) this.job = await getJson(this.path);
-      await Promise.all(parts.map((part) => this.#fetch(part)));
+      // Whether there is a best trial to ask for hangs on the job; all else is asked for at once.
+      const job = parts.includes("job") ? this.#fetch("job") : null;
+      const others = parts.filter((part) => part !== "job");
+      await Promise.all([job, ...others.map((part) => this.#fetch(part, job))]);
     } catch (error) {
       for (const part of parts) this.stale.add(part);
       throw error;
     }
   }
 
-  async #fetch(part) {
-    if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
+  async #fetch(part, job) {
+    if (part === "job") this.job = await getJson(this.path);
+    else if (part === "trials") await this.#fetchTrials();
     else if (part === "seeds") this.seeds = await getJson(`${this.path}/panels/seeds`);
     else if (part === "parents") this.parents = await this.#evaluations("split=search&kind=parent");
     else if (part === "select") this.select = await this.#evaluations("split=select");
-    else if (part === "holdout") {
+    else if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
+    else if (part === "best") {
+      await job;
+      await this.#fetchBest();
+    } else if (part === "holdout") {
       this.result = await getJson(`${this.path}/result`);
       this.holdout = await this.#evaluations("split=holdout");
     }
-    else if (part === "best") await this.#fetchBest();
-    else if (part === "trials") await this.#fetchTrials();
   }
 
   #evaluations(query) {
