@@ -183,6 +183,29 @@ class Score(Base):
     agreed: Mapped[int | None] = mapped_column(Integer)
 
 
+class Answers(Base):
+    """What a subject wrote on the search split; `texts` is JSON, by the place of the item in its
+    task, packed by zlib."""
+
+    __tablename__ = "answers"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Questions(Base):
+    """What a task asks on the search split: questions and references in the order of its items, as
+    JSON, packed by zlib."""
+
+    __tablename__ = "questions"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class AnchorDesign(Base):
     """What a stage's candidates are scored on from a generation on: anchors and item model."""
 

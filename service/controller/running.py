@@ -26,7 +26,15 @@ class RunningJob:
         self._timeout = ready.spec.timeout_seconds
         self._context = ready.context
         built_dir = settings.built_dir / job.id
-        self._life = Life(holding.database, job.id, ready.spec, ready.shapes, built_dir)
+        self._answers = settings.kept_answers > 0
+        self._life = Life(
+            holding.database,
+            job.id,
+            ready.spec,
+            ready.shapes,
+            built_dir,
+            kept_answers=settings.kept_answers,
+        )
         self._queue: WorkQueue[Task, Result] = WorkQueue(self._life)
         self._flying: dict[str, Task] = {}
         self.resting = False
@@ -68,7 +76,17 @@ class RunningJob:
         if need.block is not None:
             work_id += f":{need.block.number}"
             places = need.block.places
-        return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
+        wanted = self._answers and need.split == "search"
+        return Evaluate(
+            work_id,
+            context,
+            recipe,
+            need.split,
+            self._timeout,
+            places,
+            answers=wanted,
+            questions=wanted and need.subject.kind == "parent",
+        )
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""

@@ -42,6 +42,13 @@ class StintView(BaseModel):
     at: datetime
 
 
+class QuestionView(BaseModel):
+    """What an item asks, and its reference."""
+
+    text: str
+    reference: str
+
+
 class ItemsView(BaseModel):
     """Item scores by task, in the order of the task's items."""
 

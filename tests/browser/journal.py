@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
@@ -11,6 +12,7 @@ from merging.recipe import Recipe
 from search.gene import Gene
 from search.seeds import Seed
 from search.spec import SearchSpec
+from service.answers import repository as answers
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Subject
@@ -20,7 +22,7 @@ from service.stages import repository as stages
 from service.tables import LOCAL_OWNER, Trial
 from service.trials import repository as trials
 from tests.zoo_spec import zoo_spec
-from workers.work import Result, TaskScores
+from workers.work import Question, Result, TaskScores
 
 PARENTS = {"base": 0.18, "maths": 0.42, "ja": 0.31}
 TASK = "word_problems_ja"
@@ -104,6 +106,8 @@ class Journal:
         scores = TaskScores((1.0,) * correct + (0.0,) * (n - correct), 0, 0, 0, 9000)
         result = Result("test", "worker", {TASK: scores}, None, 0.25, 1.5)
         evaluations.record(session, self.id, subject, split, result)
+        if split == "search":
+            answers.record(session, self.id, subject, _written(result, subject))
 
     def choose(self, finalists: Mapping[int, float]) -> None:
         """The finalists re-scored, and the best of them fixed as the winner."""
@@ -152,6 +156,13 @@ def finished(database: Database) -> Journal:
     job.hold_out(16)
     job.end("finished")
     return job
+
+
+def _written(result: Result, subject: Subject) -> Result:
+    places = range(len(result.scores[TASK].values))
+    questions = tuple(Question(f"花子さんは林檎を{place}個", str(place)) for place in places)
+    texts = tuple(f"{subject} answers <b>{place}</b>" for place in places)
+    return replace(result, answers={TASK: texts}, questions={TASK: questions})
 
 
 def _genome(number: int) -> tuple[float, ...]:

@@ -153,7 +153,9 @@ def test_a_closer_look_shows_the_trials_between(page: Page, database: Database) 
     page.goto(f"/jobs/{job.id}")
     expect(page.locator("#chart-note")).to_contain_text("500 of 1,500 scored trials are drawn")
     page.evaluate("Plotly.relayout('chart', {'xaxis.range': [99.5, 299.5]})")
-    expect(page.locator("#chart-note")).to_contain_text("of 1,500 scored trials beat the best parent")
+    expect(page.locator("#chart-note")).to_contain_text(
+        "of 1,500 scored trials beat the best parent"
+    )
     (shown,) = _traces(page, "Trial")
     assert shown["x"] == list(range(100, 300))
     page.evaluate("Plotly.relayout('chart', {'xaxis.range': [-0.5, 1499.5]})")
@@ -194,7 +196,8 @@ def test_a_search_is_paused_and_resumed_by_keyboard(page: Page, database: Databa
 def test_the_log_tells_what_happened(page: Page, database: Database) -> None:
     job = searched(database)
     page.goto(f"/jobs/{job.id}")
-    page.locator("#log-panel").scroll_into_view_if_needed()
+    # So tall that what appears above the log does not move it out of sight.
+    page.set_viewport_size({"width": 1200, "height": 6000})
     lines = page.get_by_role("table", name="What happened, latest first").locator("tbody tr")
     expect(lines.last).to_contain_text("job.created")
     expect(lines.first).to_contain_text("searching")

@@ -60,6 +60,8 @@ ACCESS: dict[tuple[str, str], Access] = {
     ("POST", "/v1/jobs/{job_id}/extend"): "jobs:write",
     ("GET", "/v1/jobs/{job_id}/front"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/importance"): "jobs:read",
+    ("GET", "/v1/jobs/{job_id}/panels/answers"): "jobs:read",
+    ("GET", "/v1/jobs/{job_id}/panels/questions"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/genes"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/glance"): "jobs:read",
     ("GET", "/v1/jobs/{job_id}/panels/items"): "jobs:read",
