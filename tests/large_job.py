@@ -28,38 +28,51 @@ _FAILED_EVERY = 50
 _ROWS = 1000
 
 
+class LargeJob:
+    """A running job of `count` trials, with its parents scored."""
+
+    def __init__(self, database: Database, count: int) -> None:
+        self._database = database
+        self._count = count
+        self._begun = now() - timedelta(seconds=count)
+        spec = SearchSpec.parse(zoo_spec(name="large", trials=count))
+        genes = [Gene(f"gene {number}", -0.5, 1.5, 0.5) for number in range(_GENES)]
+        with database.transaction() as session:
+            self.id = jobs.create(session, "large", spec.model_dump(mode="json"), {}).id
+            jobs.start(session, self.id)
+            jobs.enter_phase(session, self.id, "search")
+            stages.begin(session, self.id, STAGE, genes, seeds=[], first=0)
+            for label, accuracy in {"base": 0.18, "maths": 0.42, "ja": 0.31}.items():
+                parent = _evaluation(self.id, f"parent/{label}", accuracy, self._begun)
+                session.execute(insert(Evaluation), parent[0])
+                session.execute(insert(Score), parent[1])
+
+    def write(self, first: int, count: int) -> None:
+        """The ends of `count` trials from number `first` on, every fiftieth of them failed, and all
+        that is recorded with them."""
+        rows: dict[Any, list[dict[str, Any]]] = {Trial: [], Evaluation: [], Score: [], Event: []}
+        with self._database.transaction() as session:
+            cursor = events.newest(session) + 1
+            for at, number in enumerate(range(first, first + count)):
+                trial = _trial(self.id, number, self._count, self._begun)
+                rows[Trial].append(trial)
+                if trial["fitness"] is not None:
+                    subject, ended = f"trial/{number}", trial["finished_at"]
+                    parts = _evaluation(self.id, subject, trial["fitness"], ended)
+                    rows[Evaluation].append(parts[0])
+                    rows[Score].append(parts[1])
+                rows[Event].append(_event(trial, cursor + at))
+            for table, values in rows.items():
+                for start in range(0, len(values), _ROWS):
+                    session.execute(insert(table), values[start : start + _ROWS])
+            session.execute(update(EventCursor).values(last=EventCursor.last + count))
+
+
 def write_large_job(database: Database, count: int) -> str:
-    """A running job with its parents and `count` ended trials, every fiftieth of them failed, and
-    all that is recorded with them. Gives its id."""
-    spec = SearchSpec.parse(zoo_spec(name="large", trials=count))
-    genes = [Gene(f"gene {number}", -0.5, 1.5, 0.5) for number in range(_GENES)]
-    with database.transaction() as session:
-        job_id = jobs.create(session, "large", spec.model_dump(mode="json"), {}).id
-        jobs.start(session, job_id)
-        jobs.enter_phase(session, job_id, "search")
-        stages.begin(session, job_id, STAGE, genes, seeds=[], first=0)
-        cursor = events.newest(session)
-    rows: dict[Any, list[dict[str, Any]]] = {Trial: [], Evaluation: [], Score: [], Event: []}
-    begun = now() - timedelta(seconds=count)
-    for label, accuracy in {"base": 0.18, "maths": 0.42, "ja": 0.31}.items():
-        evaluation, score = _evaluation(job_id, f"parent/{label}", accuracy, begun)
-        rows[Evaluation].append(evaluation)
-        rows[Score].append(score)
-    for number in range(count):
-        trial = _trial(job_id, number, count, begun)
-        rows[Trial].append(trial)
-        if trial["fitness"] is not None:
-            at = trial["finished_at"]
-            evaluation, score = _evaluation(job_id, f"trial/{number}", trial["fitness"], at)
-            rows[Evaluation].append(evaluation)
-            rows[Score].append(score)
-        rows[Event].append(_event(trial, cursor + number + 1))
-    with database.transaction() as session:
-        for table, values in rows.items():
-            for first in range(0, len(values), _ROWS):
-                session.execute(insert(table), values[first : first + _ROWS])
-        session.execute(update(EventCursor).values(last=cursor + count))
-    return job_id
+    """A running job whose `count` trials have ended. Gives its id."""
+    job = LargeJob(database, count)
+    job.write(0, count)
+    return job.id
 
 
 def _trial(job_id: str, number: int, count: int, begun: datetime) -> dict[str, Any]:

@@ -106,8 +106,17 @@ class Journal:
         scores = TaskScores((1.0,) * correct + (0.0,) * (n - correct), 0, 0, 0, 9000)
         result = Result("test", "worker", {TASK: scores}, None, 0.25, 1.5)
         evaluations.record(session, self.id, subject, split, result)
-        if split == "search":
-            answers.record(session, self.id, subject, _written(result, subject))
+
+    def write_answers(self, *subjects: str, n: int = 400) -> None:
+        """What subjects wrote on the search split, and what they were asked."""
+        places = range(n)
+        asked = tuple(Question(f"花子さんは林檎を{place}個", str(place)) for place in places)
+        with self._database.transaction() as session:
+            for subject in subjects:
+                texts = tuple(f"{subject} answers <b>{place}</b>" for place in places)
+                result = Result("test", "worker", {}, None, 0.25, 1.5)
+                result = replace(result, answers={TASK: texts}, questions={TASK: asked})
+                answers.record(session, self.id, Subject.parse(subject), result)
 
     def choose(self, finalists: Mapping[int, float]) -> None:
         """The finalists re-scored, and the best of them fixed as the winner."""
@@ -145,6 +154,7 @@ def searched(database: Database) -> Journal:
     job.generation(0, [0.11, 0.2, 0.27, 0.16, 0.33, 0.24])
     job.generation(6, [0.3, "EngineError: the child holds NaN", 0.44, 0.38, 0.29, 0.41])
     job.generation(12, [0.46, 0.5, 0.43, 0.52, 0.58, 0.55])
+    job.write_answers("parent/base", "parent/maths", "parent/ja", "trial/16")
     return job
 
 
@@ -156,13 +166,6 @@ def finished(database: Database) -> Journal:
     job.hold_out(16)
     job.end("finished")
     return job
-
-
-def _written(result: Result, subject: Subject) -> Result:
-    places = range(len(result.scores[TASK].values))
-    questions = tuple(Question(f"花子さんは林檎を{place}個", str(place)) for place in places)
-    texts = tuple(f"{subject} answers <b>{place}</b>" for place in places)
-    return replace(result, answers={TASK: texts}, questions={TASK: questions})
 
 
 def _genome(number: int) -> tuple[float, ...]:
