@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -45,7 +46,7 @@ def test_ten_thousand_trials_are_told_of_at_once(tmp_path: Path, database_url: s
                 "parents": f"{job}/evaluations?split=search&kind=parent",
                 "glance": f"{job}/panels/glance",
             }
-            slowest = {name: _percentile(lambda at=at: api.get(at)) for name, at in routes.items()}
+            slowest = {name: _percentile(partial(api.get, at)) for name, at in routes.items()}
     print({name: f"{1000 * seconds:.0f} ms" for name, seconds in slowest.items()})
     assert {name: seconds for name, seconds in slowest.items() if seconds > _SECONDS} == {}
 
