@@ -16,6 +16,9 @@ from evaluators.likelihood_scoring import PreparedLikelihoods
 from evaluators.split_scores import SplitScores, summary
 from evaluators.task import Completion, Item, ItemScore, LikelihoodTask, Split, Task
 
+BETWEEN_SAMPLES = "\n\n* * *\n\n"
+"""What lies between two samples of an item, where they are shown as one text."""
+
 
 class PreparedTask:
     """A split of a task (its first `limit` items) tokenised for one tokenizer; as turns of `chat`,
@@ -61,14 +64,21 @@ class PreparedTask:
         """The answer to each item, in the spelling that equal answers share."""
         return [elected(self.task, *pair) for pair in self._samples(completions)]
 
+    def texts(self, completions: Sequence[Completion]) -> list[str]:
+        """What was written for each item; of several samples one after the other."""
+        return [
+            BETWEEN_SAMPLES.join(sample.text for sample in samples)
+            for _, samples in self._samples(completions)
+        ]
+
     def score(self, model: PreTrainedModel) -> SplitScores:
         """Generate, score, and sum up.
 
         Raises GenerationFailed when the model yields NaN.
         """
         completions = self.completions(model)
-        scores = self.item_scores(completions)
-        return summary(scores, sum(completion.tokens for completion in completions))
+        tokens = sum(completion.tokens for completion in completions)
+        return summary(self.item_scores(completions), tokens, self.texts(completions))
 
     def _samples(
         self, completions: Sequence[Completion]

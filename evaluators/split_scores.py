@@ -16,7 +16,7 @@ class SplitScores:
     An item may be counted several times: a truncated completion often has no answer either.
     `tokens` counts generated tokens. `failures` counts failed programs by how they failed. `agreed`
     counts the items to which a chain of thought and a program give the same answer; None where that
-    was not looked at.
+    was not looked at. `texts` are what was written for each item; None where nothing is.
     """
 
     values: list[float]
@@ -26,9 +26,12 @@ class SplitScores:
     tokens: int
     failures: Mapping[str, int] = field(default_factory=dict)
     agreed: int | None = None
+    texts: Sequence[str] | None = None
 
 
-def summary(scores: Sequence[ItemScore], tokens: int) -> SplitScores:
+def summary(
+    scores: Sequence[ItemScore], tokens: int, texts: Sequence[str] | None = None
+) -> SplitScores:
     """Values and counts of scored items, for which so many tokens were generated."""
     return SplitScores(
         values=[item.value for item in scores],
@@ -37,4 +40,5 @@ def summary(scores: Sequence[ItemScore], tokens: int) -> SplitScores:
         wrong_language=sum(not item.language_ok for item in scores),
         tokens=tokens,
         failures=dict(Counter(failure for item in scores for failure in item.failures)),
+        texts=texts,
     )

@@ -87,6 +87,13 @@ class Settings(BaseSettings):
     device: str = Field(
         default="cpu", description="Where workers build and score candidates: cpu or cuda."
     )
+    kept_answers: int = Field(
+        default=20,
+        ge=0,
+        le=10_000,
+        description="How many trials of a job, the best, have their answers on the search split "
+        "kept word for word, beside the parents'; 0 keeps none of anybody's.",
+    )
     hub_token_file: Path | None = Field(
         default=None,
         description="A file with the operator's Hugging Face token, which is used in local mode "

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    Index,
     Integer,
     LargeBinary,
     String,
@@ -104,6 +105,11 @@ class Trial(Base):
     """
 
     __tablename__ = "trials"
+    # A job's progress is told from these alone: a row is long, by its genome and recipe.
+    __table_args__ = (
+        Index("ix_trials_progress", "job_id", "stage", "state", "finished_at", "tokens"),
+        Index("ix_trials_best", "job_id", "state", "shortfall", "fitness", "number"),
+    )
 
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
     number: Mapped[int] = mapped_column(Integer, primary_key=True)
@@ -178,6 +184,29 @@ class Score(Base):
     tokens: Mapped[int] = mapped_column(Integer)
     failures: Mapped[dict[str, int]] = mapped_column(JSON, default=dict)
     agreed: Mapped[int | None] = mapped_column(Integer)
+
+
+class Answers(Base):
+    """What a subject wrote on the search split; `texts` is JSON, by the place of the item in its
+    task, packed by zlib."""
+
+    __tablename__ = "answers"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    subject: Mapped[str] = mapped_column(Text, primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Questions(Base):
+    """What a task asks on the search split: questions and references in the order of its items, as
+    JSON, packed by zlib."""
+
+    __tablename__ = "questions"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id"), primary_key=True)
+    task: Mapped[str] = mapped_column(Text, primary_key=True)
+    texts: Mapped[bytes] = mapped_column(LargeBinary)
 
 
 class AnchorDesign(Base):

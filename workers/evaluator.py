@@ -14,7 +14,7 @@ from evaluators.content import items_digest
 from evaluators.errors import TaskDataError
 from evaluators.scoring import Prepared, PreparedTask, prepared
 from evaluators.split_scores import SplitScores
-from evaluators.task import LikelihoodTask, Split
+from evaluators.task import Item, LikelihoodTask, Split
 from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
@@ -22,7 +22,15 @@ from merging.recipe import Recipe
 from merging.size import parameter_count
 from workers.answering import answered, compared
 from workers.preparing import Preparing
-from workers.work import Context, Evaluate, Prepare, Result, TaskScores, WriteCheckpoint
+from workers.work import (
+    Context,
+    Evaluate,
+    Prepare,
+    Question,
+    Result,
+    TaskScores,
+    WriteCheckpoint,
+)
 
 
 class Evaluator:
@@ -66,16 +74,35 @@ class Evaluator:
         model = self._build(recipe)
         merged = time.perf_counter()
         folder = self._engine.tokenizer_folder(recipe)
-        scores = {
-            name: _task_scores(self._part(name, work, folder).score(model))
+        parts = {
+            name: self._part(name, work, folder)
             for name in self._tasks
             if work.places is None or name in work.places
         }
+        scores = {name: part.score(model) for name, part in parts.items()}
         scored = time.perf_counter()
         items = {} if work.places is not None else self._digests_of(work.split, folder)
         times = merged - started, scored - merged
         size = parameter_count(model)
-        return Result(work.id, worker, scores, None, *times, items=items, parameters=size)
+        return Result(
+            work.id,
+            worker,
+            {name: _task_scores(found) for name, found in scores.items()},
+            None,
+            *times,
+            items=items,
+            parameters=size,
+            answers={
+                name: tuple(found.texts)
+                for name, found in scores.items()
+                if work.answers and found.texts is not None
+            },
+            questions={
+                name: tuple(_question(item) for item in part.items)
+                for name, part in parts.items()
+                if work.questions
+            },
+        )
 
     def write(self, work: WriteCheckpoint, worker: str) -> Result:
         """Write the child's checkpoint to a folder that does not exist yet."""
@@ -167,6 +194,10 @@ class Evaluator:
         if folder not in self._tokenizers:
             self._tokenizers[folder] = AutoTokenizer.from_pretrained(folder)
         return self._tokenizers[folder]
+
+
+def _question(item: Item) -> Question:
+    return Question(item.question or item.prompt, item.reference)
 
 
 def _task_scores(scores: SplitScores) -> TaskScores:

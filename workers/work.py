@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from evaluators.task import Split
 from search.spec import Answer
@@ -40,6 +41,7 @@ class Evaluate:
     """Build the recipe's child and score it on one split. `recipe` is JSON.
 
     `places` limits it to the items at these places, by task; a task without any is left out.
+    `answers` and `questions` say whether what is written comes back, and what was asked.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Evaluate:
     split: Split
     timeout_seconds: float
     places: Mapping[str, tuple[int, ...]] | None = None
+    answers: bool = False
+    questions: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,12 +106,21 @@ class TaskScores:
         return sum(self.values) / len(self.values)
 
 
+class Question(NamedTuple):
+    """What an item asks, and its reference."""
+
+    text: str
+    reference: str
+
+
 @dataclass(frozen=True)
 class Result:
     """How a piece of work ended: with `scores` by task (of an evaluation), or a `reason`.
 
     `numbers` are the joint statistics that were prepared, by name. `items` are digests of the items
     that were scored, by task, where they were a whole split. `parameters` is the child's size.
+    `answers` are what the child wrote, and `questions` what it was asked, by task in the order of
+    the scores, where that was wanted; a task that is scored by likelihood has no answers.
     """
 
     id: str
@@ -119,3 +132,5 @@ class Result:
     numbers: Mapping[str, Sequence[float]] = field(default_factory=dict)
     items: Mapping[str, str] = field(default_factory=dict)
     parameters: int | None = None
+    answers: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    questions: Mapping[str, Sequence[Question]] = field(default_factory=dict)

@@ -45,6 +45,7 @@ class PreparedAgreement:
         scores = summary(
             self._scored.item_scores(ours),
             sum(completion.tokens for completion in (*ours, *theirs)),
+            self._scored.texts(ours),
         )
         pairs = zip(self._scored.answers(ours), self._other.answers(theirs), strict=True)
         return replace(scores, agreed=sum(a is not None and a == b for a, b in pairs))

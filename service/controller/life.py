@@ -79,6 +79,8 @@ class Life:
         spec: SearchSpec,
         shapes: Mapping[str, ModelShape],
         built_dir: Path,
+        *,
+        kept_answers: int = 0,
     ) -> None:
         self._database = database
         self._job_id = job_id
@@ -97,7 +99,11 @@ class Life:
         self._models = found.models
         self._allocation = make_allocation(spec, found, database)
         self._criteria = Criteria(spec, found)
-        self._recorder = Recorder(database, spec, found, self._allocation, self._criteria)
+        # Finalists are looked at most.
+        kept = max(kept_answers, spec.select.top_k) if kept_answers else 0
+        self._recorder = Recorder(
+            database, spec, found, self._allocation, self._criteria, kept_answers=kept
+        )
         self._open: Steady | None = None
 
     def steps(self) -> Iterator[Step]:

@@ -14,6 +14,7 @@ from merging.recipe import Recipe
 from search.calibration import Coefficients
 from search.item_blocks import Block
 from search.spec import SearchSpec
+from service.answers import repository as answers
 from service.controller.allocating import Allocation, JobLog, Verdict
 from service.controller.criteria import Criteria
 from service.controller.errors import CannotBuild, CannotPrepare
@@ -33,7 +34,8 @@ from workers.work import Result
 class Recorder:
     """Writes a job's answers to the database and to its log in memory.
 
-    `numbers` are the joint statistics that were prepared.
+    `numbers` are the joint statistics that were prepared. Answers are kept of the parents and of
+    the `kept_answers` best trials.
     """
 
     def __init__(
@@ -43,6 +45,8 @@ class Recorder:
         log: JobLog,
         allocation: Allocation,
         criteria: Criteria,
+        *,
+        kept_answers: int,
     ) -> None:
         self.numbers: dict[Preparation, Coefficients] = {}
         self._database = database
@@ -51,6 +55,7 @@ class Recorder:
         self._log = log
         self._allocation = allocation
         self._criteria = criteria
+        self._kept_answers = kept_answers
         self._by_digest: dict[str, list[Trial]] = {}
         for trial in log.trials.values():
             self._by_digest.setdefault(trial.digest, []).append(trial)
@@ -128,6 +133,7 @@ class Recorder:
             return self._record_block(task, task.block, result)
         with self._database.transaction() as session:
             recorded = self._write(session, task.subject, task.split, result)
+            answers.record(session, self._job_id, task.subject, result)
             if task.subject.kind == "trial" and task.split == "search":
                 trial = self._log.trials[int(task.subject.label)]
                 self._finish(session, trial, recorded, self._criteria.fitness(recorded))
@@ -143,6 +149,7 @@ class Recorder:
         recorded = None
         with self._database.transaction() as session:
             blocks.record(session, self._job_id, trial.number, block.number, result)
+            answers.record(session, self._job_id, need.subject, result, block.places)
             if isinstance(judged, Verdict):
                 parts = [scored[one.number] for one in judged.blocks]
                 places = [one.places for one in judged.blocks]
@@ -152,6 +159,8 @@ class Recorder:
                 if value is None:
                     value = self._criteria.fitness(recorded)
                 self._finish(session, trial, recorded, value, judged.state)
+        # What was written is in the database; here it would fill the memory.
+        scored[block.number] = replace(result, answers={}, questions={})
         self._log.blocks[trial.number] = scored
         if recorded is not None:
             self._log.recorded[need.subject, "search"] = recorded
@@ -191,6 +200,10 @@ class Recorder:
             trial.told = self._told[trial.stage]
             self._told[trial.stage] += 1
         trials.finish(session, trial, ending)
+        if ending.state == "stopped" or ending.fitness is None:
+            answers.forget(session, self._job_id, [trial.number])
+        else:
+            answers.keep_best(session, self._job_id, self._kept_answers)
 
     def _prepared(self, preparation: Preparation, result: Result) -> None:
         method, model = preparation.recipe.merge_method, preparation.model

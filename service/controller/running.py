@@ -27,7 +27,15 @@ class RunningJob:
         self._timeout = ready.spec.timeout_seconds
         self._context = ready.context
         built_dir = settings.built_dir / job.id
-        self._life = Life(holding.database, job.id, ready.spec, ready.shapes, built_dir)
+        self._answers = settings.kept_answers > 0
+        self._life = Life(
+            holding.database,
+            job.id,
+            ready.spec,
+            ready.shapes,
+            built_dir,
+            kept_answers=settings.kept_answers,
+        )
         self._queue: WorkQueue[Task, Result] = WorkQueue(self._life)
         self._flying: dict[str, Task] = {}
         self.resting = False
@@ -67,9 +75,17 @@ class RunningJob:
             return write_step(work_id, context, need.recipe, need.folder, need.steps)
         block = need.block
         parts = [need.subject, need.split] + ([] if block is None else [block.number])
-        work_id = of_job(self.id, *parts)
-        places = None if block is None else block.places
-        return Evaluate(work_id, context, recipe, need.split, self._timeout, places)
+        wanted = self._answers and need.split == "search"
+        return Evaluate(
+            of_job(self.id, *parts),
+            context,
+            recipe,
+            need.split,
+            self._timeout,
+            None if block is None else block.places,
+            answers=wanted,
+            questions=wanted and need.subject.kind == "parent",
+        )
 
     def record(self, result: Result) -> None:
         """Record one result of this job's."""

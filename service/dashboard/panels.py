@@ -15,14 +15,23 @@ from merging.multistep import PREFIX
 from merging.recipe import Recipe
 from search.fitness import fitness
 from search.spec import SearchSpec
+from service.answers import repository as answers
 from service.dashboard import repository
 from service.dashboard.glance import Glance, course, seconds_left
 from service.dashboard.picture import Picture, picture
-from service.dashboard.schemas import GeneView, ItemsView, StintView
+from service.dashboard.schemas import (
+    EventView,
+    GeneView,
+    ItemsView,
+    QuestionView,
+    SeedView,
+    StintView,
+)
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import NotFound
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Subject, unpack
+from service.events import repository as events
 from service.jobs import repository as jobs
 from service.models import resolve
 from service.settings import Settings
@@ -33,6 +42,8 @@ from service.trials import repository as trials
 router = APIRouter(prefix="/v1/jobs/{job_id}/panels")
 
 _STINTS = 4000
+
+SearchSubject = Annotated[str, Query(pattern=r"^(trial/\d{1,7}|parent/[^\x00]{1,190})$")]
 
 
 @router.get("/glance")
@@ -67,6 +78,29 @@ def get_genes(job_id: str, database: DatabaseDependency) -> dict[str, list[GeneV
     }
 
 
+@router.get("/seeds")
+def get_seeds(job_id: str, database: DatabaseDependency) -> list[SeedView]:
+    """The first trials that stand for what a person would try by hand."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        told = events.data_of(session, job_id, "stage.seeded")
+    return [SeedView(**seed) for stage in told for seed in stage["seeds"]]
+
+
+@router.get("/log")
+def get_log(
+    job_id: str,
+    database: DatabaseDependency,
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 100,
+    trials: Annotated[bool, Query(description="Whether ends of trials are told too.")] = False,
+) -> list[EventView]:
+    """What happened to the job, latest first."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        found = repository.latest_events(session, job_id, limit, with_trials=trials)
+    return [EventView(kind=one.kind, at=one.created_at, data=one.data) for one in found]
+
+
 @router.get("/timeline")
 def get_timeline(job_id: str, database: DatabaseDependency) -> list[StintView]:
     """What the workers did, oldest first: the latest few thousand pieces of work."""
@@ -77,11 +111,7 @@ def get_timeline(job_id: str, database: DatabaseDependency) -> list[StintView]:
 
 
 @router.get("/items")
-def get_items(
-    job_id: str,
-    subject: Annotated[str, Query(pattern=r"^(trial/\d{1,7}|parent/[^\x00]{1,190})$")],
-    database: DatabaseDependency,
-) -> ItemsView:
+def get_items(job_id: str, subject: SearchSubject, database: DatabaseDependency) -> ItemsView:
     """What a trial or a parent scored on each item of the search split."""
     with database.snapshot() as session:
         jobs.get(session, job_id)
@@ -92,6 +122,34 @@ def get_items(
         subject=subject,
         scores={task: unpack(score.items) for task, score in found[0].scores.items()},
     )
+
+
+@router.get("/questions")
+def get_questions(job_id: str, database: DatabaseDependency) -> dict[str, list[QuestionView]]:
+    """What the job's tasks ask on the search split, in the order of their items, as far as that is
+    kept."""
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        found = answers.questions_of(session, job_id)
+    return {
+        task: [QuestionView(text=one.text, reference=one.reference) for one in questions]
+        for task, questions in found.items()
+    }
+
+
+@router.get("/answers")
+def get_answers(
+    job_id: str, subject: SearchSubject, database: DatabaseDependency
+) -> dict[str, dict[int, str]]:
+    """What a trial or a parent wrote on the search split, by task and the item's place; empty where
+    it is not kept. A copy of an earlier trial wrote what that did."""
+    wanted = Subject.parse(subject)
+    with database.snapshot() as session:
+        jobs.get(session, job_id)
+        if wanted.kind == "trial":
+            trial = trials.get(session, job_id, int(wanted.label))
+            wanted = Subject.trial(trial.number if trial.same_as is None else trial.same_as)
+        return answers.of_subject(session, job_id, wanted)
 
 
 @router.get("/trials/{number}/picture")

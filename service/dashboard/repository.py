@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from service.tables import Block, Evaluation, Trial
+from service.tables import Block, Evaluation, Event, Trial
 
 
 class Ended(NamedTuple):
@@ -49,38 +50,41 @@ def stints(session: Session, job_id: str, limit: int) -> list[Stint]:
     in_blocks = select(Block.trial).where(Block.job_id == job_id).distinct()
     subjects = {f"trial/{trial}" for trial in session.scalars(in_blocks)}
     whole = (
-        select(Evaluation)
+        select(Evaluation.subject, Evaluation.split, *_work(Evaluation))
         .where(Evaluation.job_id == job_id, Evaluation.worker != "")
         .order_by(Evaluation.finished_at.desc())
         .limit(limit)
     )
     parts = (
-        select(Block).where(Block.job_id == job_id).order_by(Block.finished_at.desc()).limit(limit)
+        select(Block.trial, *_work(Block))
+        .where(Block.job_id == job_id)
+        .order_by(Block.finished_at.desc())
+        .limit(limit)
     )
     found = [
-        Stint(
-            row.worker,
-            row.subject,
-            row.split,
-            row.merge_seconds,
-            row.score_seconds,
-            row.finished_at,
-        )
-        for row in session.scalars(whole)
-        if row.split != "search" or row.subject not in subjects
+        Stint(worker, subject, split, *work)
+        for subject, split, worker, *work in session.execute(whole)
+        if split != "search" or subject not in subjects
     ]
     found += [
-        Stint(
-            row.worker,
-            f"trial/{row.trial}",
-            "search",
-            row.merge_seconds,
-            row.score_seconds,
-            row.finished_at,
-        )
-        for row in session.scalars(parts)
+        Stint(worker, f"trial/{trial}", "search", *work)
+        for trial, worker, *work in session.execute(parts)
     ]
     return sorted(found, key=lambda stint: stint.at)[-limit:]
+
+
+def _work(table: type[Evaluation] | type[Block]) -> tuple[InstrumentedAttribute[Any], ...]:
+    return (table.worker, table.merge_seconds, table.score_seconds, table.finished_at)
+
+
+def latest_events(
+    session: Session, job_id: str, limit: int, *, with_trials: bool
+) -> Sequence[Event]:
+    """The latest events of a job, newest first."""
+    query = select(Event).where(Event.job_id == job_id).order_by(Event.id.desc()).limit(limit)
+    if not with_trials:
+        query = query.where(Event.kind.not_like("trial.%"))
+    return session.scalars(query).all()
 
 
 def numbers_by_digest(session: Session, job_id: str) -> dict[str, int]:

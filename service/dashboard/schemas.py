@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from pydantic import BaseModel, Field
+
+
+class EventView(BaseModel):
+    """What happened, when, and what is to be said of it."""
+
+    kind: str
+    at: datetime
+    data: dict[str, Any]
 
 
 class GeneView(BaseModel):
@@ -13,6 +22,13 @@ class GeneView(BaseModel):
     name: str
     low: float
     high: float
+
+
+class SeedView(BaseModel):
+    """A trial that stands for what a person would try by hand, and its name."""
+
+    trial: int
+    label: str
 
 
 class StintView(BaseModel):
@@ -24,6 +40,13 @@ class StintView(BaseModel):
     merge_seconds: float
     score_seconds: float
     at: datetime
+
+
+class QuestionView(BaseModel):
+    """What an item asks, and its reference."""
+
+    text: str
+    reference: str
 
 
 class ItemsView(BaseModel):

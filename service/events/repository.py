@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -29,14 +30,11 @@ def after(
     limit: int = 500,
     *,
     owner: str | None = None,
-    kinds: Sequence[str] = (),
 ) -> Sequence[Event]:
-    """Events with a greater cursor, oldest first; of one job, owner or kind, or all."""
+    """Events with a greater cursor, oldest first; of one job, of one owner, or all."""
     query = select(Event).where(Event.id > cursor).order_by(Event.id).limit(limit)
     if job_id is not None:
         query = query.where(Event.job_id == job_id)
-    if kinds:
-        query = query.where(Event.kind.in_(kinds))
     if owner is not None:
         query = query.where(Event.job_id.in_(select(Job.id).where(Job.owner == owner)))
     return session.scalars(query).all()
@@ -47,6 +45,25 @@ def with_owners(session: Session, cursor: int, limit: int = 500) -> Sequence[tup
     query = select(Event, Job.owner).join(Job, Job.id == Event.job_id).where(Event.id > cursor)
     found = session.execute(query.order_by(Event.id).limit(limit))
     return [(event, owner) for event, owner in found]
+
+
+class Told(NamedTuple):
+    """What one event says, and when it was said."""
+
+    cursor: int
+    data: dict[str, Any]
+    at: datetime
+
+
+def told(session: Session, job_id: str, kinds: Sequence[str], since: int, limit: int) -> list[Told]:
+    """What a job's events of some kinds say, those after a cursor, oldest first."""
+    query = (
+        select(Event.id, Event.data, Event.created_at)
+        .where(Event.job_id == job_id, Event.id > since, Event.kind.in_(kinds))
+        .order_by(Event.id)
+        .limit(limit)
+    )
+    return [Told(*row) for row in session.execute(query)]
 
 
 def data_of(session: Session, job_id: str, kind: str) -> list[dict[str, Any]]:

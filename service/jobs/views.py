@@ -14,10 +14,10 @@ from service.trials import repository as trials
 
 def view_of(session: Session, job: Job) -> JobView:
     """The job at a glance."""
-    counts = trials.counts_by_stage(session, job.id)
+    progress = trials.progress(session, job.id)
     endings = events.data_of(session, job.id, "stage.ended")
-    views = StageView.all_of(job, counts, endings, renewals(session, job.id))
-    return JobView.of(job, trials.progress(session, job.id), views, tags_of(session, job.id))
+    views = StageView.all_of(job, progress.by_stage, endings, renewals(session, job.id))
+    return JobView.of(job, progress, views, tags_of(session, job.id))
 
 
 def detail_of(session: Session, job: Job) -> JobDetail:

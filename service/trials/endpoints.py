@@ -49,11 +49,11 @@ def list_trials(
     """The job's trials in order of their numbers."""
     with database.snapshot() as session:
         jobs.get(session, job_id)
-        found = trials.all_of(session, job_id, after, limit, stage=stage, states=state)
+        found = trials.listed(session, job_id, after, limit, stage=stage, states=state)
         return [TrialView.of(trial) for trial in found]
 
 
-@router.get("/history")
+@router.get("/history", response_model=HistoryView)
 def get_history(
     job_id: str,
     database: DatabaseDependency,
@@ -61,7 +61,7 @@ def get_history(
         int, Query(ge=0, lt=2**63, description="Only trials that ended after this cursor.")
     ] = 0,
     limit: Annotated[int, Query(ge=1, le=100_000)] = 10_000,
-) -> HistoryView:
+) -> Response:
     """How the job's trials ended, in the order in which they did, as columns for a chart.
 
     The answer's cursor is the next request's `since`: nothing is told twice, nothing left out. A
@@ -70,8 +70,10 @@ def get_history(
     kinds = ("trial.finished", "trial.rescored")
     with database.snapshot() as session:
         jobs.get(session, job_id)
-        found = events.after(session, since, job_id, limit, kinds=kinds)
-        return HistoryView.of(since, found)
+        found = events.told(session, job_id, kinds, since, limit)
+    # Written as it is: to check thousands of rows once more takes longer than to read them.
+    text = HistoryView.of(since, found).model_dump_json()
+    return Response(text, media_type="application/json")
 
 
 @router.get("/trials/{number}")

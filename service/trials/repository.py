@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, cast, get_args
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from merging import multistep
 from merging.recipe import Recipe
@@ -34,7 +35,7 @@ class Progress:
 
     `finished` counts stopped and estimated trials too. `best` is the trial of highest fitness so
     far, of those that were scored whole. `tokens` were generated for all trials on the search
-    split.
+    split. `by_stage` counts trials, ended or not.
     """
 
     finished: int
@@ -46,6 +47,7 @@ class Progress:
     best_fitness: float | None
     first_created: datetime | None
     last_finished: datetime | None
+    by_stage: Mapping[str, int]
 
 
 def add_generation(
@@ -151,21 +153,29 @@ def finish(session: Session, trial: Trial, ending: Ending) -> None:
     )
 
 
-def all_of(
+def all_of(session: Session, job_id: str) -> list[Trial]:
+    """A job's trials in order."""
+    query = select(Trial).where(Trial.job_id == job_id).order_by(Trial.number)
+    return list(session.scalars(query))
+
+
+def listed(
     session: Session,
     job_id: str,
-    after: int = -1,
-    limit: int | None = None,
+    after: int,
+    limit: int,
     *,
     stage: str | None = None,
     states: Sequence[str] = (),
 ) -> list[Trial]:
-    """A job's trials with a greater number than `after`, in order; of a stage, in some states."""
+    """A job's trials with a greater number than `after`, in order, without their recipes; of a
+    stage, in some states."""
     query = (
         select(Trial)
         .where(Trial.job_id == job_id, Trial.number > after)
         .order_by(Trial.number)
         .limit(limit)
+        .options(defer(Trial.recipe, raiseload=True))
     )
     if stage is not None:
         query = query.where(Trial.stage == stage)
@@ -210,31 +220,53 @@ def counts_by_stage(session: Session, job_id: str) -> dict[str, int]:
 
 
 def progress(session: Session, job_id: str) -> Progress:
-    """Counts, the best so far and the time span, in one pass."""
-    mine = Trial.job_id == job_id
-    counts = dict(
-        session.execute(select(Trial.state, func.count()).where(mine).group_by(Trial.state)).all()
-    )
-    best = session.execute(
-        select(Trial.number, Trial.fitness)
-        .where(mine, Trial.state == "finished")
-        .order_by(Trial.shortfall, Trial.fitness.desc(), Trial.number)
-        .limit(1)
-    ).first()
-    first, last, tokens = session.execute(
+    """Counts, the best so far and the time span, from indexes alone: no trial is read."""
+    states: Counter[str] = Counter()
+    stages: Counter[str] = Counter()
+    ends, tokens = [], 0
+    groups = (
         select(
-            func.min(Trial.created_at), func.max(Trial.finished_at), func.sum(Trial.tokens)
-        ).where(mine)
-    ).one()
-    stopped, estimated = counts.get("stopped", 0), counts.get("estimated", 0)
-    return Progress(
-        finished=counts.get("finished", 0) + stopped + estimated,
-        stopped=stopped,
-        estimated=estimated,
-        failed=counts.get("failed", 0),
-        tokens=tokens or 0,
-        best=best.number if best else None,
-        best_fitness=best.fitness if best else None,
-        first_created=first,
-        last_finished=last,
+            Trial.stage,
+            Trial.state,
+            func.count(),
+            func.max(Trial.finished_at),
+            func.sum(Trial.tokens),
+        )
+        .where(Trial.job_id == job_id)
+        .group_by(Trial.stage, Trial.state)
     )
+    for stage, state, count, last, generated in session.execute(groups):
+        states[state] += count
+        stages[stage] += count
+        tokens += generated
+        ends += [last] if last else []
+    # Trials are numbered in the order in which they are proposed.
+    first = select(Trial.created_at).where(Trial.job_id == job_id).order_by(Trial.number).limit(1)
+    best = _best(session, job_id)
+    return Progress(
+        finished=states["finished"] + states["stopped"] + states["estimated"],
+        stopped=states["stopped"],
+        estimated=states["estimated"],
+        failed=states["failed"],
+        tokens=tokens,
+        best=best[0] if best else None,
+        best_fitness=best[1] if best else None,
+        first_created=session.scalar(first),
+        last_finished=max(ends, default=None),
+        by_stage=stages,
+    )
+
+
+def _best(session: Session, job_id: str) -> tuple[int, float] | None:
+    """The number and the fitness of the best trial that was scored whole: the first of the highest
+    fitness among those that miss constraints by the least. Each step is a look into an index."""
+    scored = (Trial.job_id == job_id, Trial.state == "finished")
+    least = session.scalar(select(func.min(Trial.shortfall)).where(*scored))
+    if least is None:
+        return None
+    nearest = (*scored, Trial.shortfall == least)
+    highest = session.scalar(select(func.max(Trial.fitness)).where(*nearest))
+    number = session.scalar(
+        select(func.min(Trial.number)).where(*nearest, Trial.fitness == highest)
+    )
+    return None if number is None or highest is None else (number, highest)

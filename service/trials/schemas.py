@@ -10,7 +10,22 @@ from pydantic import BaseModel, Field
 
 from service.evaluations.repository import Recorded
 from service.evaluations.schemas import EvaluationView
-from service.tables import Event, Trial
+from service.events.repository import Told
+from service.tables import Trial
+
+# What events of earlier versions do not say has these values.
+_COLUMNS = {
+    "trial": None,
+    "stage": None,
+    "generation": None,
+    "state": None,
+    "fitness": None,
+    "n": 0,
+    "tokens": 0,
+    "shortfall": 0.0,
+    "same_as": None,
+    "reason": None,
+}
 
 TrialState = Literal["pending", "finished", "stopped", "estimated", "failed"]
 
@@ -84,15 +99,20 @@ class HistoryView(BaseModel):
     fitness: list[float | None]
     n: list[int]
     tokens: list[int]
+    shortfall: list[float] = Field(description="By how much constraints are missed in all.")
+    same_as: list[int | None] = Field(description="The earlier trial whose scores it has.")
+    reason: list[str | None] = Field(description="Why it failed, if it did.")
     at: list[datetime]
 
     @classmethod
-    def of(cls, since: int, found: Sequence[Event]) -> HistoryView:
+    def of(cls, since: int, found: Sequence[Told]) -> HistoryView:
         """The columns of the events that tell of trials' ends."""
-        names = ("trial", "stage", "generation", "state", "fitness", "n", "tokens")
-        columns = {name: [event.data[name] for event in found] for name in names}
-        at = [event.created_at for event in found]
-        return cls.model_validate({**columns, "at": at, "cursor": found[-1].id if found else since})
+        columns: dict[str, list[Any]] = {
+            name: [event.data.get(name, missing) for event in found]
+            for name, missing in _COLUMNS.items()
+        }
+        at = [event.at for event in found]
+        return cls(**columns, at=at, cursor=found[-1].cursor if found else since)
 
 
 class FrontPoint(BaseModel):

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sqlalchemy.orm import Session
 
 from evaluators.task import Split
 from merging.recipe import Recipe
 from search.gene import Gene
+from search.seeds import Seed
 from search.spec import SearchSpec
+from service.answers import repository as answers
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.evaluations.repository import Kind, Subject
 from service.exports import repository as exports
 from service.jobs import repository as jobs
 from service.stages import repository as stages
-from service.tables import Trial
+from service.tables import LOCAL_OWNER, Trial
 from service.trials import repository as trials
 from tests.zoo_spec import zoo_spec
-from workers.work import Result, TaskScores
+from workers.work import Question, Result, TaskScores
 
 PARENTS = {"base": 0.18, "maths": 0.42, "ja": 0.31}
 TASK = "word_problems_ja"
@@ -35,22 +38,29 @@ class Journal:
     """One job, from its submission on."""
 
     def __init__(
-        self, database: Database, *, name: str = "japanese-maths", budget: int = 30
+        self,
+        database: Database,
+        *,
+        name: str = "japanese-maths",
+        budget: int = 30,
+        owner: str = LOCAL_OWNER,
     ) -> None:
         self._database = database
         spec = SearchSpec.parse(zoo_spec(name=name, trials=budget))
         digests = dict.fromkeys(spec.models, "0" * 64)
         with database.transaction() as session:
-            self.id = jobs.create(session, name, spec.model_dump(mode="json"), digests).id
+            data = spec.model_dump(mode="json")
+            self.id = jobs.create(session, name, data, digests, owner=owner).id
 
-    def start(self) -> None:
-        """Queued to running, with the parents scored on the search split."""
+    def start(self, seeds: Sequence[Seed] = ()) -> None:
+        """Queued to running, with the parents scored on the search split; `seeds` are what the
+        first trials stand for."""
         with self._database.transaction() as session:
             jobs.start(session, self.id)
         self.enter("parents")
         self.evaluate("parent", PARENTS, "search")
         with self._database.transaction() as session:
-            stages.begin(session, self.id, STAGE, GENES, seeds=[], first=0)
+            stages.begin(session, self.id, STAGE, GENES, seeds=seeds, first=0)
         self.enter("search")
 
     def enter(self, phase: str) -> None:
@@ -97,6 +107,17 @@ class Journal:
         result = Result("test", "worker", {TASK: scores}, None, 0.25, 1.5)
         evaluations.record(session, self.id, subject, split, result)
 
+    def write_answers(self, *subjects: str, n: int = 400) -> None:
+        """What subjects wrote on the search split, and what they were asked."""
+        places = range(n)
+        asked = tuple(Question(f"花子さんは林檎を{place}個", str(place)) for place in places)
+        with self._database.transaction() as session:
+            for subject in subjects:
+                texts = tuple(f"{subject} answers <b>{place}</b>" for place in places)
+                result = Result("test", "worker", {}, None, 0.25, 1.5)
+                result = replace(result, answers={TASK: texts}, questions={TASK: asked})
+                answers.record(session, self.id, Subject.parse(subject), result)
+
     def choose(self, finalists: Mapping[int, float]) -> None:
         """The finalists re-scored, and the best of them fixed as the winner."""
         self.enter("select")
@@ -133,6 +154,7 @@ def searched(database: Database) -> Journal:
     job.generation(0, [0.11, 0.2, 0.27, 0.16, 0.33, 0.24])
     job.generation(6, [0.3, "EngineError: the child holds NaN", 0.44, 0.38, 0.29, 0.41])
     job.generation(12, [0.46, 0.5, 0.43, 0.52, 0.58, 0.55])
+    job.write_answers("parent/base", "parent/maths", "parent/ja", "trial/16")
     return job
 
 

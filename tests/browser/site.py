@@ -19,8 +19,8 @@ _SECONDS = 20.0
 class Site:
     """The real service without workers: what the controller would write, the test writes."""
 
-    def __init__(self, data: Path, prefix: str = "") -> None:
-        self._settings = Settings(data_dir=data, workers=0, local=True)
+    def __init__(self, data: Path, prefix: str = "", *, local: bool = True) -> None:
+        self._settings = Settings(data_dir=data, workers=0, local=local)
         self._prefix = prefix
         self._port = 0
         # Streams of events that are open.

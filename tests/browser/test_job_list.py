@@ -85,3 +85,15 @@ def test_jobs_are_found_ordered_and_paged(page: Page, database: Database) -> Non
     page.get_by_label("Find").fill("nobody")
     expect(page.get_by_text("No job is like that.")).to_be_visible()
     assert page.url.endswith("/?q=nobody&state=queued&sort=fitness")
+
+
+def test_owners_are_told_apart_where_there_are_several(page: Page, database: Database) -> None:
+    Journal(database, name="mine")
+    page.goto("/")
+    expect(page.get_by_role("row", name="mine")).to_be_visible()
+    expect(page.get_by_role("columnheader", name="Owner")).to_be_hidden()
+    Journal(database, name="hers", owner="ann")
+    expect(page.get_by_role("columnheader", name="Owner")).to_be_visible()
+    expect(page.get_by_role("row", name="hers").get_by_role("cell", name="ann")).to_be_visible()
+    page.get_by_label("Find").fill("ann")
+    expect(page.locator("#rows tr")).to_have_count(1)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from search.seeds import Seed
 from service.database import Database
 from service.tables import Event
 from service.trials.repository import Ending, finish
 from tests.browser.conftest import Complaints
-from tests.browser.journal import PARENTS, Journal, finished, searched
+from tests.browser.journal import GENES, PARENTS, Journal, finished, searched
+from tests.large_job import LargeJob, write_large_job
 
 
 def test_the_chart_grows_with_every_trial(page: Page, database: Database) -> None:
@@ -105,8 +109,7 @@ def test_the_table_says_what_the_chart_shows(page: Page, database: Database) -> 
 
 
 def test_thousands_of_events_leave_the_page_responsive(page: Page, database: Database) -> None:
-    job = Journal(database, budget=2400)
-    job.start()
+    job = LargeJob(database, 2400)
     page.goto(f"/jobs/{job.id}")
     expect(page.locator("#chart .annotation-text")).to_have_count(3)
     page.evaluate(
@@ -121,11 +124,83 @@ def test_thousands_of_events_leave_the_page_responsive(page: Page, database: Dat
         }"""
     )
     for first in range(0, 2400, 400):
-        job.generation(first, [0.2 + 0.0001 * number for number in range(first, first + 400)])
+        job.write(first, 400)
     expect(page.locator("#progress-text")).to_contain_text("2,400 of 2,400", timeout=20_000)
-    expect(page.locator("#chart-note")).to_contain_text("1,200 of 2,400 scored trials are drawn")
-    # Some 1.5 s on two free cores; others may take them.
-    assert page.evaluate("window.longest") < 10_000
+    expect(page.locator("#chart-note")).to_contain_text("588 of 2,352 scored trials are drawn")
+    # Two free cores take a tenth of that; others may take them.
+    assert page.evaluate("window.longest") < 2000
+
+
+@pytest.mark.long
+def test_ten_thousand_trials_are_drawn_at_once(page: Page, database: Database) -> None:
+    job_id = write_large_job(database, 10_000)
+    page.goto(f"/jobs/{job_id}", wait_until="commit")
+    drawn = page.wait_for_function(
+        """() => document.querySelector("#chart .scatterlayer .point") && performance.now()"""
+    ).json_value()
+    print(f"first chart after {drawn:.0f} ms")
+    expect(page.locator("#chart-note")).to_contain_text("577 of 9,800 scored trials are drawn")
+    expect(page.locator("#failed-summary")).to_have_text("200 failed trials")
+    # Less than 1.5 s on two free cores; others may take them.
+    assert drawn < 10_000
+
+
+def test_a_closer_look_shows_the_trials_between(page: Page, database: Database) -> None:
+    page.goto(f"/jobs/{write_large_job(database, 1500)}")
+    expect(page.locator("#chart-note")).to_contain_text("490 of 1,470 scored trials are drawn")
+    page.evaluate("Plotly.relayout('chart', {'xaxis.range': [99.5, 299.5]})")
+    expect(page.locator("#chart-note")).to_contain_text("of 1,470 scored trials beat the best")
+    (shown,) = _traces(page, "Trial")
+    assert shown["x"] == [number for number in range(100, 300) if number % 50 != 49]
+    page.evaluate("Plotly.relayout('chart', {'xaxis.range': [-0.5, 1499.5]})")
+    expect(page.locator("#chart-note")).to_contain_text("490 of 1,470 scored trials are drawn")
+
+
+def test_what_a_person_would_try_is_drawn_beside_the_parents(
+    page: Page, database: Database
+) -> None:
+    job = Journal(database)
+    labels = ["parent maths", "average base+maths", "average maths+ja", "task arithmetic 0.5"]
+    job.start([Seed(label, (0.0,) * len(GENES)) for label in labels])
+    page.goto(f"/jobs/{job.id}")
+    job.generation(0, [0.42, 0.3, 0.36, "EngineError: NaN", 0.5])
+    lines = page.locator("#chart .annotation-text")
+    expect(lines).to_have_text(["maths 42.0%", "average maths… 36.0%", "ja 31.0%", "base 18.0%"])
+    assert [line["y"][0] for line in _traces(page, "By hand")] == [0.36]
+
+
+def test_a_search_is_paused_and_resumed_by_keyboard(page: Page, database: Database) -> None:
+    job = searched(database)
+    page.goto(f"/jobs/{job.id}")
+    page.get_by_role("button", name="Pause", exact=True).focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_have_text("pausing")
+    expect(page.locator("#progress-text")).to_contain_text("finishing what is being evaluated")
+    expect(page.get_by_role("button", name="Pause at once")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_have_text("paused")
+    # The button that was pressed is gone: the other has the focus.
+    expect(page.get_by_role("button", name="Resume")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#state")).to_have_text("queued")
+    expect(page.get_by_role("button", name="Pause", exact=True)).to_be_focused()
+    expect(page.get_by_role("button", name="Resume")).to_be_hidden()
+
+
+def test_the_log_tells_what_happened(page: Page, database: Database) -> None:
+    job = searched(database)
+    page.goto(f"/jobs/{job.id}")
+    # So tall that what appears above the log does not move it out of sight.
+    page.set_viewport_size({"width": 1200, "height": 6000})
+    lines = page.get_by_role("table", name="What happened, latest first").locator("tbody tr")
+    expect(lines.last).to_contain_text("job.created")
+    expect(lines.first).to_contain_text("searching")
+    job.choose({16: 0.6})
+    expect(lines.first).to_contain_text("scoring the winner and its rivals on holdout")
+    expect(lines.nth(1)).to_contain_text("trial 16 is the winner")
+    page.get_by_label("ends of trials too").check()
+    expect(page.locator("#log")).to_contain_text("trial 7 failed: EngineError: the child holds NaN")
+    expect(page.locator("#log time").first).to_have_attribute("datetime", re.compile("^20"))
 
 
 def test_a_finished_job_shows_its_holdout_result(page: Page, database: Database) -> None:

@@ -78,6 +78,11 @@ def test_tabs_share_one_stream(page: Page, site: Site, database: Database) -> No
     job.generation(19, [0.95])
     expect(tabs[-1].locator("#tile-best")).to_have_text("95.0%")
     assert site.streams == 1
+    job.choose({19: 0.9})
+    job.end("finished")
+    for tab in tabs[1:]:
+        expect(tab.locator("#state")).to_have_text("finished")
+        expect(tab.locator("#verdict")).to_contain_text("Trial 19 is the winner.")
 
 
 @pytest.mark.usefixtures("away")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluators.task import SPLITS
+from evaluators.task import SPLITS, Completion
+from evaluators.tasks import load_task
 from merging.recipe import Recipe
 from search.baselines import parent_recipe
 from search.spec import (
@@ -67,6 +68,23 @@ def evaluate(
     blocks = None if places is None else {TASK: places}
     text = recipe.model_dump_json(exclude_none=True)
     return evaluator.evaluate(Evaluate("one", CONTEXT, text, split, 60.0, blocks), "here")
+
+
+def test_what_is_written_comes_back_where_that_is_wanted() -> None:
+    text = MERGED.model_dump_json(exclude_none=True)
+    wanted = Evaluate("one", CONTEXT, text, "search", 60.0, answers=True, questions=True)
+    evaluator = Evaluator(CONTEXT)
+    result = evaluator.evaluate(wanted, "here")
+    items = load_task(TASK).items("search")[:12]
+    assert [one.text for one in result.questions[TASK]] == [item.question for item in items]
+    assert [one.reference for one in result.questions[TASK]] == [item.reference for item in items]
+    again = [
+        load_task(TASK).score(item, Completion(written, truncated=False, tokens=1)).value
+        for item, written in zip(items, result.answers[TASK], strict=True)
+    ]
+    assert again == list(result.scores[TASK].values)
+    unasked = evaluate(evaluator, MERGED)
+    assert (unasked.answers, unasked.questions) == ({}, {})
 
 
 @pytest.mark.parametrize("recipe", [MERGED, PATH], ids=["merged", "path"])

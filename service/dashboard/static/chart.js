@@ -1,24 +1,31 @@
-// The fitness chart: a point for every trial, the best so far as steps, a dashed line a parent.
+// The fitness chart: a point for every trial, the best so far as steps, a line a parent or baseline.
 
-import { parentLabels, parentLines, rightMargin, stageLabels, stageShapes } from "./chart_lines.js";
+import { lineLabels, referenceLines, rightMargin, stageLabels, stageShapes } from "./chart_lines.js";
 import { isEstimate } from "./fitness.js";
 import { count } from "./format.js";
 import { axis, coloursOf, CONFIG, look } from "./plot.js";
 
 const NARROW = 560;
-const MOST_POINTS = 2000;
+// Each is an element of the page: drawing more of them takes longer than a key may wait.
+const MOST_POINTS = 600;
 const MOST_PARENTS = 6;
 const ESTIMATES = { stopped: "Stopped early", estimated: "Scored on anchors alone" };
 
 // `trials`: scored ones in order of number; `parents`: {label, fitness}; `highlight`: the trial
-// to mark, or null; `total`: trials of the whole budget; `stages`: {name, first}.
-export function drawChart(plotly, target, { trials, parents, highlight, total, stages }) {
+// to mark, or null; `total`: trials of the whole budget; `stages`: {name, first}; `baselines`:
+// {label, fitness} as well. Returns a sentence where not every point is drawn.
+export function drawChart(plotly, target, { trials, parents, baselines, highlight, total, stages }) {
   const colours = coloursOf(target);
   const narrow = target.clientWidth < NARROW;
-  const shown = [...parents].sort((a, b) => b.fitness - a.fitness).slice(0, MOST_PARENTS);
-  const lines = parentLines(shown, colours);
-  const points = thinned(trials);
-  const range = yRange([...points, ...shown]);
+  const shown = [
+    ...parents.slice(0, MOST_PARENTS).map((parent) => ({ ...parent, kind: "Parent" })),
+    ...baselines.map((baseline) => ({ ...baseline, kind: "By hand" })),
+  ].sort((a, b) => b.fitness - a.fitness);
+  const lines = referenceLines(shown, colours);
+  const inSight = visible(trials, windowOf(target));
+  const points = thinned(inSight);
+  const whole = [-0.5, xEnd(trials, total)];
+  const range = yRange([...trials, ...shown]);
   const layout = {
     ...look(target, colours),
     margin: { l: narrow ? 46 : 62, r: narrow ? 8 : rightMargin(shown), t: 34, b: 46 },
@@ -26,7 +33,7 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
     dragmode: narrow ? false : "zoom",
     showlegend: true,
     legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", itemclick: false, itemdoubleclick: false },
-    xaxis: { ...axis(colours), title: { text: "Trial", standoff: 8, font: { size: 13 } }, range: [-0.5, xEnd(trials, total)] },
+    xaxis: { ...axis(colours), title: { text: "Trial", standoff: 8, font: { size: 13 } }, range: [...whole] },
     yaxis: {
       ...axis(colours),
       title: narrow ? undefined : { text: "Fitness (search split)", standoff: 10, font: { size: 13 } },
@@ -35,7 +42,7 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
     },
     shapes: stageShapes(stages, colours),
     annotations: [
-      ...parentLabels(shown, range, target.clientHeight - 80, narrow, colours),
+      ...lineLabels(shown, range, target.clientHeight - 80, narrow, colours),
       ...stageLabels(stages, colours),
     ],
   };
@@ -49,10 +56,22 @@ export function drawChart(plotly, target, { trials, parents, highlight, total, s
     if (some.length) traces.unshift(estimatedPoints(some, name, colours));
   }
   if (highlight) traces.push(highlighted(highlight, colours));
+  target.whole = whole;
   plotly.react(target, [...lines, ...traces], layout, CONFIG);
-  return points.length < trials.length
-    ? `${count(points.length)} of ${count(trials.length)} scored trials are drawn, evenly spread; the best-so-far line takes all of them.`
+  return points.length < inSight.length
+    ? `${count(points.length)} of ${count(inSight.length)} scored trials are drawn, evenly spread; a closer look shows those between. The best-so-far line takes all of them.`
     : "";
+}
+
+// The trials from and to which somebody has zoomed in, or null.
+export function windowOf({ layout, whole }) {
+  if (!whole) return null;
+  const [first, last] = layout.xaxis.range;
+  return first === whole[0] && last === whole[1] ? null : [first, last];
+}
+
+function visible(trials, window) {
+  return window ? trials.filter(({ number }) => number >= window[0] && number <= window[1]) : trials;
 }
 
 function trialPoints(trials, colours) {

@@ -1,4 +1,5 @@
-// What the fitness chart is read against: a dashed line a parent, and where stages begin.
+// What the fitness chart is read against: a dashed line a parent, a dotted one a baseline, and where
+// stages begin.
 
 import { percent } from "./format.js";
 
@@ -6,25 +7,27 @@ const LABEL_PIXELS = 15;
 
 // Drawn as traces rather than shapes, so that they answer to the pointer. Their ends lie far
 // outside any range that can be zoomed to.
-export function parentLines(parents, colours) {
-  return parents.map(({ label, fitness }, index) => ({
-    name: "Parent",
-    legendgroup: "parents",
-    showlegend: index === 0,
-    meta: { parent: label },
+export function referenceLines(references, colours) {
+  return references.map(({ kind, label, fitness }, index) => ({
+    name: kind,
+    legendgroup: kind,
+    showlegend: references.findIndex((one) => one.kind === kind) === index,
+    meta: { label },
     type: "scatter",
     mode: "lines",
     x: [-1e7, 1e7],
     y: [fitness, fitness],
-    line: { dash: "dash", width: 1.25, color: colours.parent },
+    line: { dash: kind === "Parent" ? "dash" : "dot", width: 1.25, color: colourOf(kind, colours) },
     hoverinfo: "skip",
   }));
 }
 
-export function parentLabels(parents, [low, high], pixels, narrow, colours) {
+const colourOf = (kind, colours) => (kind === "Parent" ? colours.parent : colours.quiet);
+
+export function lineLabels(references, [low, high], pixels, narrow, colours) {
   const perPixel = (high - low) / Math.max(pixels, 1);
   let lowest = Infinity;
-  return parents.map(({ label, fitness }) => {
+  return references.map(({ kind, label, fitness }) => {
     const wanted = fitness / perPixel;
     const placed = Math.min(wanted, lowest - LABEL_PIXELS);
     lowest = placed;
@@ -41,7 +44,7 @@ export function parentLabels(parents, [low, high], pixels, narrow, colours) {
       bgcolor: narrow ? colours.card : undefined,
       opacity: narrow ? 0.85 : 1,
       borderpad: 0,
-      font: { color: colours.parent, size: 12 },
+      font: { color: colourOf(kind, colours), size: 12 },
     };
   });
 }
@@ -73,9 +76,9 @@ export function stageLabels(stages, colours) {
   }));
 }
 
-export function rightMargin(parents) {
-  const longest = Math.max(0, ...parents.map(({ label }) => short(label).length));
-  return parents.length ? 64 + 7 * longest : 12;
+export function rightMargin(references) {
+  const longest = Math.max(0, ...references.map(({ label }) => short(label).length));
+  return references.length ? 64 + 7 * longest : 12;
 }
 
 function short(text) {

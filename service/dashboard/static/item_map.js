@@ -10,10 +10,14 @@ const KINDS = [
   ["none", "both wrong"],
 ];
 
+// The kinds in words, of two models by their names.
+export const namesOf = (first, second) =>
+  KINDS.map(([kind, words]) => [kind, typeof words === "string" ? words : words(first, second)]);
+
 // `first`, `second`: {label, scores}, scores on the same items in the same order.
 export function itemMap(task, first, second) {
   const kinds = first.scores.map((score, at) => kindOf(score, second.scores[at]));
-  const names = KINDS.map(([kind, words]) => [kind, typeof words === "string" ? words : words(first.label, second.label)]);
+  const names = namesOf(first.label, second.label);
   const cells = kinds.map((kind, at) => element("span", { class: `item ${kind}`, title: `Item ${at + 1}: ${names.find(([name]) => name === kind)[1]}` }));
   const at = (wanted) => kinds.flatMap((kind, place) => (kind === wanted ? [place + 1] : []));
   const legend = names.map(([kind, words]) =>
@@ -30,7 +34,8 @@ export function itemMap(task, first, second) {
   );
 }
 
-function kindOf(a, b) {
+// Which of the kinds an item is, by both scores.
+export function kindOf(a, b) {
   if (a === b) return a >= 0.5 ? "both" : "none";
   return a > b ? "first" : "second";
 }

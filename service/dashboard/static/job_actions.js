@@ -1,4 +1,4 @@
-// What may be done with a job: cancel, extend, export, begin another like it.
+// What may be done with a job: pause, resume, cancel, extend, export, begin another like it.
 
 import { ApiError, at, postJson } from "./api.js";
 import { byId, setText, show } from "./dom.js";
@@ -15,17 +15,21 @@ export function jobActions(data, { changed, complain }) {
     }
   }
 
-  async function cancel() {
-    byId("confirm").close();
-    data.job = (await post("cancel", {})) ?? data.job;
+  // The answer is the job as it is now.
+  async function ask(path, body = {}) {
+    data.job = (await post(path, body)) ?? data.job;
     changed();
   }
 
-  async function extend(event) {
+  function cancel() {
+    byId("confirm").close();
+    ask("cancel");
+  }
+
+  function extend(event) {
     event.preventDefault();
     byId("more").close();
-    data.job = (await post("extend", { trials: byId("more-trials").valueAsNumber })) ?? data.job;
-    changed();
+    ask("extend", { trials: byId("more-trials").valueAsNumber });
   }
 
   async function exportBest() {
@@ -45,12 +49,16 @@ export function jobActions(data, { changed, complain }) {
   closes("enough", "more");
   byId("more-form").addEventListener("submit", extend);
   byId("export").addEventListener("click", exportBest);
+  // What is being evaluated ends first, unless that is asked for once more.
+  byId("pause").addEventListener("click", () => ask(data.job.state === "pausing" ? "pause?now=true" : "pause"));
+  byId("resume").addEventListener("click", () => ask("resume"));
 }
 
 // Which buttons there are.
 export function drawActions(data) {
   const { job } = data;
   const over = hasEnded(job);
+  showOneOf(byId("pause"), byId("resume"), job.state);
   show(byId("cancel"), !over);
   byId("cancel").disabled = job.state === "cancelling";
   setText(byId("cancel"), job.state === "cancelling" ? "Cancelling…" : "Cancel search");
@@ -58,4 +66,14 @@ export function drawActions(data) {
   byId("export").disabled = data.chosen() === null;
   byId("clone").href = at(`/new?from=${job.id}`);
   if (over && byId("confirm").open) byId("confirm").close();
+}
+
+// The keyboard's focus goes from the one that disappears to the other.
+function showOneOf(pause, resume, state) {
+  const focused = document.activeElement;
+  setText(pause, state === "pausing" ? "Pause at once" : "Pause");
+  show(pause, ["queued", "running", "pausing"].includes(state));
+  show(resume, ["pausing", "paused"].includes(state));
+  if (focused === pause && pause.hidden) resume.focus();
+  if (focused === resume && resume.hidden) pause.focus();
 }

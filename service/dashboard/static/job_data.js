@@ -4,10 +4,14 @@ import { getJson } from "./api.js";
 import { fitnessOf } from "./fitness.js";
 
 const PAGE = 2000;
+const COLUMNS = 10_000;
 // An estimated trial may be scored whole in the end.
 const ENDED = ["trial.finished", "trial.rescored"];
 
 export class JobData {
+  #cursor = 0;
+  #ordered = { revision: 0, trials: [] };
+
   constructor(id) {
     this.path = `/v1/jobs/${id}`;
     this.job = null;
@@ -18,7 +22,11 @@ export class JobData {
     // The API's result: the winner against everything, and how often the holdout was looked at.
     this.result = null;
     this.exports = [];
+    // Trials that stand for what a person would try by hand: {trial, label}.
+    this.seeds = [];
     this.trials = new Map();
+    // Counts what was learned of trials: the same number, the same trials.
+    this.revision = 0;
     this.failed = 0;
     // Trials that racing stopped before all items were scored: their fitness is an estimate.
     this.stopped = 0;
@@ -26,17 +34,22 @@ export class JobData {
     this.estimated = 0;
     // The trial of the highest fitness of those scored whole, the first of several.
     this.top = null;
+    // How many events came in, and how many of them were not the end of a trial.
+    this.told = 0;
+    this.toldOfJob = 0;
     this.stale = new Set();
     this.staleAll();
   }
 
   // Everything is asked for again: at the start, and when events may have been missed.
   staleAll() {
-    this.stale = new Set(["job", "trials", "best", "parents", "select", "holdout", "exports"]);
+    this.stale = new Set(["job", "trials", "best", "parents", "seeds", "select", "holdout", "exports"]);
   }
 
   // Takes in one event; whatever it does not say whole is asked for.
   take(kind, data) {
+    this.told += 1;
+    if (!ENDED.includes(kind)) this.toldOfJob += 1;
     if (ENDED.includes(kind) && Number.isInteger(data.trial)) {
       this.#keep({ ...data, number: data.trial, finished_at: data.at });
       if (this.chosen() !== this.best?.trial) this.stale.add("best");
@@ -44,6 +57,8 @@ export class JobData {
       this.stale.add(data.split === "search" ? "parents" : data.split);
     } else if (kind === "holdout.used") {
       this.stale.add("job").add("best").add("holdout");
+    } else if (kind === "stage.seeded") {
+      this.stale.add("seeds");
     } else if (kind.startsWith("export.")) {
       this.stale.add("exports");
     } else {
@@ -56,24 +71,30 @@ export class JobData {
     const parts = [...this.stale];
     this.stale.clear();
     try {
-      if (parts.includes("job")) this.job = await getJson(this.path);
-      await Promise.all(parts.map((part) => this.#fetch(part)));
+      // Whether there is a best trial to ask for hangs on the job; all else is asked for at once.
+      const job = parts.includes("job") ? this.#fetch("job") : null;
+      const others = parts.filter((part) => part !== "job");
+      await Promise.all([job, ...others.map((part) => this.#fetch(part, job))]);
     } catch (error) {
       for (const part of parts) this.stale.add(part);
       throw error;
     }
   }
 
-  async #fetch(part) {
-    if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
+  async #fetch(part, job) {
+    if (part === "job") this.job = await getJson(this.path);
+    else if (part === "trials") await this.#fetchTrials();
+    else if (part === "seeds") this.seeds = await getJson(`${this.path}/panels/seeds`);
     else if (part === "parents") this.parents = await this.#evaluations("split=search&kind=parent");
     else if (part === "select") this.select = await this.#evaluations("split=select");
-    else if (part === "holdout") {
+    else if (part === "exports") this.exports = await getJson(`${this.path}/exports`);
+    else if (part === "best") {
+      await job;
+      await this.#fetchBest();
+    } else if (part === "holdout") {
       this.result = await getJson(`${this.path}/result`);
       this.holdout = await this.#evaluations("split=holdout");
     }
-    else if (part === "best") await this.#fetchBest();
-    else if (part === "trials") await this.#fetchTrials();
   }
 
   #evaluations(query) {
@@ -85,8 +106,20 @@ export class JobData {
     if (this.job.best || this.chosen() !== null) this.best = await getJson(`${this.path}/best`);
   }
 
+  // What came after the last that was asked for: the first time everything.
   async #fetchTrials() {
-    for (const trial of await this.wholeTrials()) this.#keep(trial);
+    for (let full = true; full; ) {
+      const { cursor, ...told } = await getJson(`${this.path}/history?since=${this.#cursor}&limit=${COLUMNS}`);
+      const { trial: numbers, at: times, ...columns } = told;
+      const names = Object.keys(columns);
+      numbers.forEach((number, at) => {
+        const trial = { number, finished_at: times[at] };
+        for (const name of names) trial[name] = columns[name][at];
+        this.#keep(trial);
+      });
+      this.#cursor = cursor;
+      full = numbers.length === COLUMNS;
+    }
   }
 
   // Trials that have ended, with all that the API says of them: events leave out their genomes.
@@ -103,7 +136,10 @@ export class JobData {
 
   #keep(trial) {
     const known = this.trials.get(trial.number);
+    // The stream may have told of a later score already.
+    if (known && Date.parse(known.finished_at) > Date.parse(trial.finished_at)) return;
     this.trials.set(trial.number, trial);
+    this.revision += 1;
     if (known?.state === trial.state) return;
     if (known?.state === "estimated") this.estimated -= 1;
     if (trial.fitness === null) this.failed += 1;
@@ -118,7 +154,11 @@ export class JobData {
 
   // Trials that have ended, in order of number.
   ended() {
-    return [...this.trials.values()].sort((a, b) => a.number - b.number);
+    if (this.#ordered.revision !== this.revision) {
+      const trials = [...this.trials.values()].sort((a, b) => a.number - b.number);
+      this.#ordered = { revision: this.revision, trials };
+    }
+    return this.#ordered.trials;
   }
 
   // The number of the winner or, before it is fixed, of the trial of the highest fitness.

@@ -73,7 +73,8 @@ export function drawFailures(data) {
     const byReason = new Map();
     for (const { number, fitness, reason } of data.ended()) {
       if (fitness !== null) continue;
-      byReason.set(reason, [...(byReason.get(reason) ?? []), number]);
+      if (!byReason.has(reason)) byReason.set(reason, []);
+      byReason.get(reason).push(number);
     }
     return [...byReason].map(([reason, numbers]) =>
       element("li", {}, element("span", { class: "reason" }, reason), " ", numbersOf(numbers)),

@@ -4,6 +4,7 @@ import { getJson } from "./api.js";
 import { byId, element, redrawOn, setText, show } from "./dom.js";
 import { drawFront } from "./front.js";
 import { importanceTables } from "./importance.js";
+import { logPanel } from "./log.js";
 import { growth, panel } from "./panel.js";
 import { drawParallel } from "./parallel.js";
 import { loadPlotly } from "./plot.js";
@@ -75,7 +76,7 @@ export function jobPanels(plotlyUrl) {
     },
   });
 
-  const all = [picture, importance, genes, front, timeline];
+  const all = [picture, importance, genes, front, timeline, logPanel()];
   const redraw = () => all.forEach((one) => one.redraw());
   byId("genes-stage").addEventListener("change", genes.redraw);
   byId("front-first").addEventListener("change", front.redraw);

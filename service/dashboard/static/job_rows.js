@@ -10,17 +10,17 @@ const COLUMNS = ["State", "Trials", "Best so far", "Best fitness", "Best parent"
 
 export function newRow(job, onSelect) {
   const name = element("a", { href: at(`/jobs/${job.id}`) }, job.name);
-  const owner = job.owner && job.owner !== "local" ? `${job.owner} · ` : "";
-  const heading = element("th", { scope: "row" }, name, " ", element("span", { class: "id" }, owner + job.id.slice(0, 8)));
+  const heading = element("th", { scope: "row" }, name, " ", element("span", { class: "id" }, job.id.slice(0, 8)));
   const box = element("input", { type: "checkbox", "aria-label": `Compare ${job.name}, ${job.id.slice(0, 8)}` });
   box.addEventListener("change", () => onSelect(job.id, box.checked));
+  const owner = element("td", { class: "owner", "data-label": "Owner" }, job.owner);
   const cells = COLUMNS.map((label) => element("td", { "data-label": label }));
-  return element("tr", { "data-job": job.id }, element("td", { class: "pick" }, box), heading, ...cells);
+  return element("tr", { "data-job": job.id }, element("td", { class: "pick" }, box), heading, owner, ...cells);
 }
 
 // `glance` is null until it is there.
 export function fillRow(row, job, glance) {
-  const [, state, trials, course, best, parent, started] = row.querySelectorAll("td");
+  const [, , state, trials, course, best, parent, started] = row.querySelectorAll("td");
   const rival = glance?.parent_fitness ?? null;
   redrawOn(state, [job.state, job.phase], () => stateOf(job));
   redrawOn(trials, [job.trials_finished, job.trials_failed, job.trials_total, glance?.seconds_left], () =>

@@ -12,6 +12,7 @@ import { hasEnded } from "./words.js";
 const RETRY_MS = 3000;
 const MOST_JOBS = 500;
 const MOST_COMPARED = 8;
+const LOCAL_OWNER = "local";
 const jobs = new Map();
 const rows = new Map();
 const glances = new Map();
@@ -33,7 +34,7 @@ const refresh = coalesced(async () => {
   }
   render();
 }, 1000);
-const render = paced(draw);
+const render = paced([draw]);
 
 async function fetchStale() {
   if (listStale) {
@@ -73,6 +74,8 @@ function draw() {
   show(byId("none"), all.length > 0 && count === 0);
   for (const id of ["filter", "scale"]) show(byId(id), all.length > 0);
   show(byId("jobs"), count > 0);
+  // Without accounts all jobs are those of local mode.
+  byId("jobs").classList.toggle("unowned", all.every(({ owner }) => owner === LOCAL_OWNER));
   const running = all.filter((job) => !hasEnded(job)).length;
   const found = count < all.length ? `${count} of ${plural(all.length, "job")}` : plural(all.length, "job");
   setText(byId("summary"), all.length ? `${found}, ${running} active` : "");
@@ -126,7 +129,7 @@ refresh();
 follow({
   cursor: byId("main").dataset.cursor,
   onEvent(kind, data) {
-    if (kind === "job.created") listStale = true;
+    if (kind === "job.created" || kind === "job.deleted") listStale = true;
     stale.add(data.job);
     refresh();
   },

@@ -22,24 +22,48 @@ export function coalesced(task, gapMs) {
   };
 }
 
-// Returns a function that draws in an animation frame, at most four times a second, and never for
-// more than a fifth of the time, however long one drawing takes.
-export function paced(draw) {
-  let waiting = false;
-  let notBefore = 0;
+const GAP_MS = 250;
+const SLICE_MS = 16;
 
-  function frame() {
-    waiting = false;
-    const started = performance.now();
-    draw();
-    const ended = performance.now();
-    notBefore = ended + Math.max(250, 4 * (ended - started));
+// Returns a function that draws `parts`, functions, one after the other: begun in an animation
+// frame, at most four times a second, and never for more than a fifth of the time, however long one
+// drawing takes. Whatever else the page has to do, such as answering a key, comes between two parts
+// once they have taken a frame's time.
+export function paced(parts) {
+  let asked = false;
+  let busy = false;
+
+  async function run() {
+    busy = true;
+    try {
+      while (asked) {
+        await new Promise(requestAnimationFrame);
+        asked = false;
+        const taken = await inSlices(parts);
+        await new Promise((resume) => setTimeout(resume, Math.max(GAP_MS, 4 * taken)));
+      }
+    } finally {
+      busy = false;
+    }
   }
 
   return () => {
-    if (waiting) return;
-    waiting = true;
-    const wait = Math.max(0, notBefore - performance.now());
-    setTimeout(() => requestAnimationFrame(frame), wait);
+    asked = true;
+    if (!busy) run();
   };
+}
+
+// How many milliseconds the parts took, without what came between them.
+async function inSlices(parts) {
+  let taken = 0;
+  let begun = performance.now();
+  for (const part of parts) {
+    part();
+    const spent = performance.now() - begun;
+    if (spent < SLICE_MS) continue;
+    taken += spent;
+    await new Promise((resume) => setTimeout(resume));
+    begun = performance.now();
+  }
+  return taken + performance.now() - begun;
 }

@@ -9,7 +9,8 @@ const RETRY_MS = 4000;
 //
 // `keyOf(data)`: what the facts hang on, or null while there are none; `load(data)`: fetches them;
 // `draw(facts, data)`: draws them, and returns false where there is nothing to show. Returns
-// `update(data)` for whenever the page knows more; `update.redraw()` draws the same facts again.
+// `update(data)` for whenever the page knows more; `update.redraw()` draws the same facts again, and
+// `update.again()` looks whether they are still those.
 export function panel(id, { keyOf, load, draw }) {
   const section = byId(id);
   const wait = section.querySelector(".wait");
@@ -60,6 +61,7 @@ export function panel(id, { keyOf, load, draw }) {
     update(data);
   }, { rootMargin: "200px" }).observe(section);
   update.redraw = redraw;
+  update.again = () => update(data);
   return update;
 }
 

@@ -5,6 +5,7 @@ import { byId, element, redrawOn, setText, show } from "./dom.js";
 import { isEstimate } from "./fitness.js";
 import { count, percent, plural } from "./format.js";
 import { itemMap } from "./item_map.js";
+import { itemWords } from "./item_words.js";
 import { recipePicture } from "./recipe_picture.js";
 
 // Returns `open(number)`. A trial has an address of its own: #trial-16.
@@ -52,13 +53,30 @@ export function trialDialog(data) {
     ]);
     if (!ours || !theirs || !tests || number !== trial.number || rival !== parent.value) return;
     const label = `trial ${trial.number}`;
+    const words = once(() => wordsOf(trial, rival));
     target.replaceChildren(
-      ...Object.entries(tests.tasks).flatMap(([task, test]) => [
-        itemMap(task, { label, scores: ours.scores[task] }, { label: rival, scores: theirs.scores[task] }),
-        element("p", {}, testWords(test, label, rival)),
-      ]),
-      element("p", { class: "quiet" }, "The words of answers are not kept, only whether they were right."),
+      ...Object.entries(tests.tasks).flatMap(([task, test]) => {
+        const both = [{ label, scores: ours.scores[task] }, { label: rival, scores: theirs.scores[task] }];
+        return [
+          itemMap(task, ...both),
+          element("p", {}, testWords(test, label, rival)),
+          itemWords(task, ...both, async () => {
+            const { questions, first, second } = await words();
+            return { questions: questions[task], first: first[task], second: second[task] };
+          }),
+        ];
+      }),
     );
+  }
+
+  async function wordsOf(trial, rival) {
+    const answers = (subject) => getJson(`${data.path}/panels/answers?${new URLSearchParams({ subject })}`);
+    const [questions, first, second] = await Promise.all([
+      getJson(`${data.path}/panels/questions`),
+      answers(`trial/${trial.number}`),
+      answers(`parent/${rival}`),
+    ]);
+    return { questions, first, second };
   }
 
   parent.addEventListener("change", () => drawItems(data.trials.get(number)));
@@ -71,6 +89,18 @@ export function trialDialog(data) {
 export function trialOfAddress() {
   const found = /^#trial-(\d+)$/.exec(location.hash);
   return found && Number(found[1]);
+}
+
+// The answer of the first call that succeeds, for all calls.
+function once(load) {
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
 }
 
 async function asked(path, target) {
