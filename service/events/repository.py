@@ -30,11 +30,14 @@ def after(
     limit: int = 500,
     *,
     owner: str | None = None,
+    kinds: Sequence[str] = (),
 ) -> Sequence[Event]:
-    """Events with a greater cursor, oldest first; of one job, of one owner, or all."""
+    """Events with a greater cursor, oldest first; of one job, owner or some kinds, or all."""
     query = select(Event).where(Event.id > cursor).order_by(Event.id).limit(limit)
     if job_id is not None:
         query = query.where(Event.job_id == job_id)
+    if kinds:
+        query = query.where(Event.kind.in_(kinds))
     if owner is not None:
         query = query.where(Event.job_id.in_(select(Job.id).where(Job.owner == owner)))
     return session.scalars(query).all()

@@ -120,7 +120,7 @@ def test_exports_from_before_belong_to_the_owners_of_their_jobs(database_url: st
     engine = create_engine(database_url)
     with engine.begin() as connection:
         config = migration_config(connection)
-        command.upgrade(config, "0020")
+        command.upgrade(config, "0014")
         connection.execute(
             text(
                 "INSERT INTO jobs (id, owner, name, spec, state, phase, model_digests, created_at,"
