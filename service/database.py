@@ -191,6 +191,21 @@ def _let_postgresql_writers_queue(engine: Engine) -> None:
         connection.execute(f"SET lock_timeout = '{_PATIENCE_SECONDS}s'")
         connection.commit()
 
+    @event.listens_for(engine, "after_cursor_execute")
+    def on_executed(
+        connection: Connection,
+        _cursor: object,
+        _statement: str,
+        _parameters: object,
+        _context: object,
+        many: bool,
+    ) -> None:
+        # The driver sends many at once in a pipeline, and PostgreSQL does not count the time of a
+        # client that stands still after one. After any other query it does.
+        driver = connection.connection.driver_connection
+        if many and driver is not None:
+            driver.execute("SELECT 1")
+
     @event.listens_for(engine, "handle_error")
     def on_error(context: ExceptionContext) -> None:
         # Of a connection that the server has ended for being idle, the driver says that something

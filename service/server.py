@@ -62,6 +62,8 @@ def serve(
     with socket.socket(family) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((settings.host, settings.port))
+        # Whoever calls as soon as the address is told waits, and is not refused.
+        listener.listen()
         host = f"[{settings.host}]" if family == socket.AF_INET6 else settings.host
         address = f"http://{host}:{listener.getsockname()[1]}"
         with workers(settings) as make_workers:

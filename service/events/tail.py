@@ -68,12 +68,16 @@ class Tail:
 
     async def follow(self) -> None:
         """Read what is new, again and again, while somebody listens. It never returns."""
+        answered = True
         while True:
             if self._listening:
                 asked = [token for token in self._listening if token is not None]
                 news = await run_in_threadpool(self._read, self._seen, asked)
                 if news is not None:
                     self._take(news)
+                elif answered:
+                    log.warning("events_not_read", reason="the database does not answer")
+                answered = news is not None
             else:
                 self._seen = None
                 self._latest.clear()
@@ -118,8 +122,7 @@ class Tail:
                 if seen is None:
                     return _News(events.newest(session), (), refused)
                 found = events.with_owners(session, seen)
-        except DatabaseLost as error:
-            log.warning("events_not_read", reason=str(error))
+        except DatabaseLost:
             return None
         reports = [
             Report(event.id, event.job_id, owner, message_of(event)) for event, owner in found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,8 @@ def submit_again(url: str, job_id: str) -> str:
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
     """The database that services work on."""
-    database = Database(url)
-    yield database
-    database.close()
+    with closing(Database(url)) as database:
+        yield database
 
 
 def events_of(database: Database, job_id: str) -> Counter[str]:

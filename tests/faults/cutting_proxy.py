@@ -7,8 +7,7 @@ import socket
 import threading
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 _CHUNK = 1 << 16
 # A commit as the driver sends it, a simple query, and what the server answers once it has done it.
@@ -18,7 +17,7 @@ Cut = Literal["before", "after"]
 
 
 class CuttingProxy:
-    """Carries bytes to the server's socket and back until the block ends.
+    """Carries bytes to the server's socket and back until `close` is called.
 
     While `chance` is above 0, so many of all commits lose their connection: half of them before the
     server has seen them, half once it has committed and before its answer is through. The client
@@ -34,17 +33,10 @@ class CuttingProxy:
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept)
-
-    def __enter__(self) -> Self:
         self._thread.start()
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take no more connections, and end those that there are."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listener.close()

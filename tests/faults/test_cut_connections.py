@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,8 @@ def url(postgresql: PostgresServer) -> str:
 @pytest.fixture
 def proxy(postgresql: PostgresServer) -> Iterator[CuttingProxy]:
     # Another seed in every run; a failure shows the cuts that it led to.
-    with CuttingProxy(postgresql.socket, random.SystemRandom().randrange(1000)) as proxy:
+    seed = random.SystemRandom().randrange(1000)
+    with closing(CuttingProxy(postgresql.socket, seed)) as proxy:
         yield proxy
 
 

@@ -143,7 +143,7 @@ def test_a_service_that_is_told_to_end_records_what_runs_and_leaves_the_rest_at_
 def test_a_hundred_jobs_on_two_services_all_move_on(
     instant: MakeService, postgresql: PostgresServer, tmp_path: Path
 ) -> None:
-    url, count, each = postgresql.create(), 100, 30
+    url, count, each = postgresql.create(), 100, 12
     services = [instant(name, database=url, seconds=0.02) for name in ("first", "second")]
     services[0].start()
     with services[0].client() as client:
@@ -154,12 +154,12 @@ def test_a_hundred_jobs_on_two_services_all_move_on(
     for service in services:
         service.start()
     with opened(url) as database, services[0].client() as client:
-        until(lambda: any(_ended(database, job) == each for job in mine), 240)
+        until(lambda: any(_ended(database, job) == each for job in mine), 600)
         at_first_end = [_ended(database, job) for job in mine]
         assert min(at_first_end) >= each / 3, sorted(at_first_end)
         assert len({_holder(database, job) for job in mine} - {None}) == 2
         for job in mine:
-            until(lambda job=job: client.job(job).state == "finished", 240)  # type: ignore[misc]
+            until(lambda job=job: client.job(job).state == "finished", 600)  # type: ignore[misc]
     _only_once(services, mine)
 
 

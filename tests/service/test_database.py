@@ -206,7 +206,9 @@ def _stand_still_in_a_transaction(database: Database) -> None:
     ended = text("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = :pid")
     with database.transaction() as session:
         pid = session.scalars(text("SELECT pg_backend_pid()")).one()
-        session.execute(text("SET idle_in_transaction_session_timeout = '10ms'"))
+        session.execute(text("SET idle_in_transaction_session_timeout = '500ms'"))
+        session.execute(text("CREATE TEMPORARY TABLE kept (number INTEGER)"))
+        session.execute(text("INSERT INTO kept VALUES (:number)"), [{"number": 1}, {"number": 2}])
 
         def is_gone() -> bool:
             with database.snapshot() as other:
