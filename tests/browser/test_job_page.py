@@ -104,6 +104,11 @@ def test_the_table_says_what_the_chart_shows(page: Page, database: Database) -> 
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text("119")
     expect(page.get_by_text("The latest 100 of 120 trials.")).to_be_visible()
+    page.get_by_role("button", name="Older").click()
+    expect(rows).to_have_count(20)
+    expect(rows.last.get_by_role("button", name="Trial 0", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Older")).to_be_disabled()
+    page.get_by_role("button", name="Newer").click()
     job.generation(120, ["TimeoutError: 600 s"])
     expect(rows.first).to_contain_text("failed: TimeoutError: 600 s")
 
