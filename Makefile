@@ -84,7 +84,7 @@ methods-page: $(DONE) ## Search with every method and write docs/methods.md
 
 URL ?= http://127.0.0.1:8642
 .PHONY: screenshots
-screenshots: $(DONE) ## Take the docs' pictures of a service with two finished jobs
+screenshots: $(DONE) ## Take the docs' pictures of a service with a running job and two finished ones
 	$(BIN)/python -m tests.browser.screenshots $(URL) docs/screenshots
 
 .PHONY: clean

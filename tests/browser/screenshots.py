@@ -1,4 +1,4 @@
-"""Pictures of the dashboard for the docs, of a service that has two finished jobs or more:
+"""Pictures of the dashboard for the docs, of a service with a running job and two finished ones:
 
 python -m tests.browser.screenshots http://127.0.0.1:8642 docs/screenshots
 """
@@ -10,12 +10,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 from playwright.sync_api import Browser, Page, sync_playwright
 
 Scheme = Literal["light", "dark"]
+Job = dict[str, Any]
 
 _WIDTH = 1200
 _MOST_BYTES = 200_000
@@ -26,14 +27,17 @@ def take(address: str, folder: Path) -> None:
 
     Raises ValueError where one is larger than a reader of the docs should wait for.
     """
-    ended = [job["id"] for job in httpx.get(f"{address}/v1/jobs?state=finished").json()]
+    running = httpx.get(f"{address}/v1/jobs?state=running").json()
+    found = httpx.get(f"{address}/v1/jobs?state=finished").json()
+    # The one with most to see comes first.
+    ended = sorted(found, key=lambda job: job["trials_finished"], reverse=True)
     folder.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--headless", "--no-sandbox"]
         )
         for scheme in ("light", "dark"):
-            for name, show in _views(ended).items():
+            for name, show in _views(running[0], ended).items():
                 with _page(browser, address, scheme) as page:
                     show(page)
                     path = folder / f"{name}-{scheme}.png"
@@ -43,37 +47,45 @@ def take(address: str, folder: Path) -> None:
         browser.close()
 
 
-def _views(ended: list[str]) -> dict[str, Callable[[Page], None]]:
-    newest = ended[0]
+def _views(running: Job, ended: list[Job]) -> dict[str, Callable[[Page], None]]:
+    first = ended[0]["id"]
 
     def jobs(page: Page) -> None:
-        page.set_viewport_size({"width": _WIDTH, "height": 520})
+        page.set_viewport_size({"width": _WIDTH, "height": 620})
         page.goto("/")
-        page.locator("#rows .spark").nth(len(ended) - 1).wait_for()
+        page.locator("#rows .spark").nth(len(ended)).wait_for()
 
     def job(page: Page) -> None:
-        page.goto(f"/jobs/{newest}")
+        page.goto(f"/jobs/{running['id']}")
         page.locator("#chart .scatterlayer .point").first.wait_for()
+
+    def result(page: Page) -> None:
+        page.set_viewport_size({"width": _WIDTH, "height": 1120})
+        page.goto(f"/jobs/{first}")
         page.locator("#holdout .dot").first.wait_for()
 
     def trial(page: Page) -> None:
-        page.goto(f"/jobs/{newest}")
-        winner = httpx.get(page.url.replace("/jobs/", "/v1/jobs/")).json()["winner"]
-        page.goto(f"/jobs/{newest}#trial-{winner}")
-        page.reload()
+        page.set_viewport_size({"width": _WIDTH, "height": 1200})
+        page.goto(f"/jobs/{first}#trial-{ended[0]['winner']}")
         page.locator("#trial-items summary").last.click()
         page.locator(".words > li").first.wait_for()
-        page.locator(".words > li").first.scroll_into_view_if_needed()
 
     def new(page: Page) -> None:
-        page.goto(f"/new?from={newest}")
+        page.goto(f"/new?from={first}")
         page.get_by_text("This can start as it is.").wait_for()
 
     def compare(page: Page) -> None:
-        page.goto(f"/compare?jobs={','.join(ended[:2])}")
+        page.goto(f"/compare?jobs={','.join(job['id'] for job in ended[:2])}")
         page.locator("#course .scatterlayer .trace").first.wait_for()
 
-    return {"jobs": jobs, "job": job, "trial": trial, "new": new, "compare": compare}
+    return {
+        "jobs": jobs,
+        "job": job,
+        "result": result,
+        "trial": trial,
+        "new": new,
+        "compare": compare,
+    }
 
 
 @contextmanager

@@ -170,7 +170,7 @@ def test_what_a_person_would_try_is_drawn_beside_the_parents(
     page.goto(f"/jobs/{job.id}")
     job.generation(0, [0.42, 0.3, 0.36, "EngineError: NaN", 0.5])
     lines = page.locator("#chart .annotation-text")
-    expect(lines).to_have_text(["maths 42.0%", "average maths… 36.0%", "ja 31.0%", "base 18.0%"])
+    expect(lines).to_have_text(["maths 42.0%", "average maths+ja 36.0%", "ja 31.0%", "base 18.0%"])
     assert [line["y"][0] for line in _traces(page, "By hand")] == [0.36]
 
 
