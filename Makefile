@@ -82,6 +82,11 @@ bench-samplers: $(DONE) ## All samplers on functions that resemble merging, and 
 methods-page: $(DONE) ## Search with every method and write docs/methods.md
 	$(BIN)/python -m benchmarks.methods
 
+URL ?= http://127.0.0.1:8642
+.PHONY: screenshots
+screenshots: $(DONE) ## Take the docs' pictures of a service with a running job and two finished ones
+	$(BIN)/python -m tests.browser.screenshots $(URL) docs/screenshots
+
 .PHONY: clean
 clean: ## Remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build *.egg-info

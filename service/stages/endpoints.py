@@ -29,7 +29,7 @@ def get_importance(job_id: str, database: DatabaseDependency) -> list[Importance
     with database.snapshot() as session:
         names = [stage["name"] for stage in jobs.get(session, job_id).spec["stages"]]
         found = stages.genes_of(session, job_id)
-        whole = [one for one in trials.all_of(session, job_id) if one.state == "finished"]
+        whole = trials.listed(session, job_id, states=("finished",))
     return [
         _view(
             name,

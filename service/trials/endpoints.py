@@ -102,8 +102,8 @@ def get_front(job_id: str, database: DatabaseDependency) -> list[FrontPoint]:
     Empty where the search has one objective."""
     with database.snapshot() as session:
         objectives = SearchSpec.model_validate(jobs.get(session, job_id).spec).objectives
-        known = {one.number: one for one in trials.all_of(session, job_id)}
-    whole = [trial for trial in known.values() if trial.state == "finished"]
+        whole = trials.listed(session, job_id, states=("finished",))
+    known = {trial.number: trial for trial in whole}
     return [
         FrontPoint(
             trial=number,

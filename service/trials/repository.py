@@ -162,8 +162,8 @@ def all_of(session: Session, job_id: str) -> list[Trial]:
 def listed(
     session: Session,
     job_id: str,
-    after: int,
-    limit: int,
+    after: int = -1,
+    limit: int | None = None,
     *,
     stage: str | None = None,
     states: Sequence[str] = (),

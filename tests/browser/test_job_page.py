@@ -104,6 +104,11 @@ def test_the_table_says_what_the_chart_shows(page: Page, database: Database) -> 
     expect(rows).to_have_count(100)
     expect(rows.first).to_contain_text("119")
     expect(page.get_by_text("The latest 100 of 120 trials.")).to_be_visible()
+    page.get_by_role("button", name="Older").click()
+    expect(rows).to_have_count(20)
+    expect(rows.last.get_by_role("button", name="Trial 0", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Older")).to_be_disabled()
+    page.get_by_role("button", name="Newer").click()
     job.generation(120, ["TimeoutError: 600 s"])
     expect(rows.first).to_contain_text("failed: TimeoutError: 600 s")
 
@@ -165,7 +170,7 @@ def test_what_a_person_would_try_is_drawn_beside_the_parents(
     page.goto(f"/jobs/{job.id}")
     job.generation(0, [0.42, 0.3, 0.36, "EngineError: NaN", 0.5])
     lines = page.locator("#chart .annotation-text")
-    expect(lines).to_have_text(["maths 42.0%", "average maths… 36.0%", "ja 31.0%", "base 18.0%"])
+    expect(lines).to_have_text(["maths 42.0%", "average maths+ja 36.0%", "ja 31.0%", "base 18.0%"])
     assert [line["y"][0] for line in _traces(page, "By hand")] == [0.36]
 
 

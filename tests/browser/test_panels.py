@@ -134,7 +134,9 @@ def test_a_trial_is_laid_beside_a_parent(page: Page, database: Database) -> None
     expect(words).to_have_count(10)
     # Items that only the trial solves come first: those after base's 72.
     expect(words.first).to_contain_text("花子さんは林檎を72個")
-    expect(words.first.locator(".right")).to_have_text("trial 16✓ righttrial/16 answers <b>72</b>")
+    expect(words.first.locator(".correct")).to_have_text(
+        "trial 16✓ righttrial/16 answers <b>72</b>"
+    )
     expect(words.first.locator(".wrong")).to_have_text("base✗ wrongparent/base answers <b>72</b>")
     dialog.get_by_role("button", name="Show more of 150 items").click()
     expect(words).to_have_count(20)

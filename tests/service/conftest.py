@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from service.app import create_app
+from service.database import Database
 from service.settings import Settings
 from tests.service.instant import Bench
 from tests.tiny import CHAT_TEMPLATE, write_llama
@@ -60,6 +61,15 @@ def models_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     outside = write_llama(tmp_path_factory.mktemp("elsewhere") / "secret", 11)
     (folder / "link").symlink_to(outside)
     return folder
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    """An empty database of each kind, migrated."""
+    database = Database(database_url)
+    database.migrate()
+    yield database
+    database.close()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -43,14 +42,6 @@ def migration_config(connection: Connection | None = None) -> Config:
 _SCRIPTS = ScriptDirectory.from_config(migration_config())
 _REVISIONS = [script.revision for script in _SCRIPTS.walk_revisions()][::-1]
 _BEFORE_CURSOR = _REVISIONS[: _REVISIONS.index("0007")]
-
-
-@pytest.fixture
-def database(database_url: str) -> Iterator[Database]:
-    database = Database(database_url)
-    database.migrate()
-    yield database
-    database.close()
 
 
 def _migrate(url: str) -> None:

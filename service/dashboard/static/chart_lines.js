@@ -4,6 +4,7 @@
 import { percent } from "./format.js";
 
 const LABEL_PIXELS = 15;
+const MOST_LETTERS = 20;
 
 // Drawn as traces rather than shapes, so that they answer to the pointer. Their ends lie far
 // outside any range that can be zoomed to.
@@ -82,5 +83,5 @@ export function rightMargin(references) {
 }
 
 function short(text) {
-  return text.length > 14 ? `${text.slice(0, 13)}…` : text;
+  return text.length > MOST_LETTERS ? `${text.slice(0, MOST_LETTERS - 1)}…` : text;
 }

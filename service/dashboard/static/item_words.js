@@ -64,7 +64,7 @@ function oneItem(place, first, second, { questions, ...words }) {
     const right = scores[place] >= 0.5;
     return element(
       "section",
-      { class: right ? "right" : "wrong" },
+      { class: right ? "correct" : "wrong" },
       element("h4", {}, label, element("span", { class: "mark" }, right ? "✓ right" : "✗ wrong")),
       texts?.[place] === undefined
         ? element("p", { class: "quiet" }, "This answer is not kept.")

@@ -4,13 +4,14 @@ import { byId, setText, show } from "./dom.js";
 import { fitnessChart } from "./fitness_chart.js";
 import { drawActions, jobActions } from "./job_actions.js";
 import { JobData } from "./job_data.js";
-import { drawExports, drawFailures, drawParents, drawRecipe, drawTrials } from "./job_details.js";
+import { drawExports, drawFailures, drawParents, drawRecipe } from "./job_details.js";
 import { drawHead, drawTiles, tick } from "./job_head.js";
 import { jobPanels } from "./job_panels.js";
 import { drawResult } from "./job_result.js";
 import { coalesced, paced } from "./pace.js";
 import { follow } from "./stream.js";
 import { trialDialog, trialOfAddress } from "./trial_dialog.js";
+import { trialsTable } from "./trials_table.js";
 import { hasEnded } from "./words.js";
 
 const RETRY_MS = 3000;
@@ -44,7 +45,7 @@ const PARTS = [
   drawTiles,
   drawFitness,
   drawResult,
-  (known) => drawTrials(known, openTrial),
+  trialsTable({ open: openTrial, changed: () => render() }),
   drawFailures,
   drawRecipe,
   drawParents,
@@ -78,7 +79,6 @@ jobActions(data, {
     render();
   },
 });
-byId("trials").addEventListener("toggle", render);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 addEventListener("resize", redraw);
 setInterval(() => data.job && !hasEnded(data.job) && tick(data), 1000);

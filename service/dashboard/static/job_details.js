@@ -1,69 +1,11 @@
-// The lower sections of a job's page: trials as a table, failures, recipe, parents, exports.
+// The lower sections of a job's page: failures, recipe, parents, exports.
 
 import { at } from "./api.js";
 import { byId, element, redrawOn, setText, show } from "./dom.js";
-import { isEstimate } from "./fitness.js";
-import { clock, percent, plural } from "./format.js";
+import { plural } from "./format.js";
 import { descending, tablesOf } from "./job_result.js";
 
-const LATEST = 100;
 const NUMBERS = 12;
-
-// `open(number)` shows one trial.
-export function drawTrials(data, open) {
-  if (!byId("trials").open) return;
-  const latest = data.ended().slice(-LATEST).reverse();
-  redrawOn(byId("trials-table"), [latest.length, latest[0]?.number, data.trials.size], () => [
-    element("p", { class: "quiet" }, captionOf(latest.length, data.trials.size)),
-    ...(latest.length ? [trialTable(latest, open)] : []),
-  ]);
-}
-
-function captionOf(shown, all) {
-  if (all === 0) return "No trial has ended yet.";
-  return shown < all ? `The latest ${shown} of ${plural(all, "trial")}.` : plural(all, "trial");
-}
-
-function trialTable(trials, open) {
-  const columns = ["Trial", "Stage", "Generation", "Fitness", "Ended"];
-  const head = columns.map((name) => element("th", { scope: "col" }, name));
-  return element(
-    "table",
-    { class: "plain" },
-    element("caption", { class: "hidden" }, "Trials, latest first"),
-    element("thead", {}, element("tr", {}, ...head)),
-    element("tbody", {}, ...trials.map((trial) => trialLine(trial, open))),
-  );
-}
-
-function trialLine(trial, open) {
-  const { number, stage, generation, fitness, reason, finished_at: at } = trial;
-  const result =
-    fitness === null
-      ? element("td", { class: "failed" }, `failed: ${reason}`)
-      : element("td", {}, ...fitnessWords(trial));
-  const button = element("button", { type: "button", class: "link", "aria-label": `Trial ${number}` }, number);
-  button.addEventListener("click", () => open(number));
-  return element(
-    "tr",
-    {},
-    element("th", { scope: "row" }, button),
-    element("td", {}, stage),
-    element("td", {}, generation),
-    result,
-    element("td", {}, element("time", { datetime: at }, clock(at))),
-  );
-}
-
-function fitnessWords(trial) {
-  const { fitness, n, same_as: original } = trial;
-  const notes = [];
-  if (trial.state === "estimated") notes.push(`from ${plural(n, "anchor")}`);
-  if (trial.state === "stopped") notes.push(`stopped after ${plural(n, "item")}`);
-  if (original !== null) notes.push(`the child of trial ${original}`);
-  const value = isEstimate(trial) ? `about ${percent(fitness)}` : percent(fitness);
-  return notes.length ? [value, " ", element("span", { class: "quiet" }, notes.join(", "))] : [value];
-}
 
 export function drawFailures(data) {
   show(byId("failed"), data.failed > 0);
