@@ -42,10 +42,11 @@ class Caller:
     ) -> httpx.Response:
         """One request; an answer that is `told` a secret is not kept."""
         address = (self._service.data / "address").read_text().strip()
-        # It is plain HTTP: no authorities are needed, which take long to read.
-        answer = httpx.request(
-            method, address + path, timeout=60.0, trust_env=False, verify=False, **options
-        )
+        # A service that has just started may not listen yet. It is plain HTTP, for which no
+        # authorities are needed, which take long to read.
+        transport = httpx.HTTPTransport(verify=False, retries=8)
+        with httpx.Client(transport=transport, timeout=60.0) as client:
+            answer = client.request(method, address + path, **options)
         if not told:
             self.heard += [answer.content, str(answer.headers).encode()]
         return answer
