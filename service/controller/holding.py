@@ -47,14 +47,16 @@ class Holdings:
         self._thread = threading.Thread(target=self._renew, name="leases", daemon=True)
 
     def start(self) -> None:
-        """Report this process to the others, and keep what it takes from now on."""
-        self._report()
-        self._thread.start()
+        """Report this process to the others, and keep what it takes from now on; once only."""
+        if not self._thread.is_alive():
+            self._report()
+            self._thread.start()
 
     def stop(self) -> None:
         """Renew nothing more, and tell the others that this process is gone."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         with self._database.transaction() as session:
             leases.leave(session, self.holder)
 

@@ -93,11 +93,11 @@ class Controller(threading.Thread):
                 os.kill(os.getpid(), signal.SIGTERM)
 
     def _move_jobs_on(self) -> None:
-        self._holdings.start()
         self._uploader.start()
         self._courier.start()
         while not self._stopping.is_set():
             try:
+                self._holdings.start()
                 self._move_on()
                 self._has_database = True
             except DatabaseLost:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import socket
 import threading
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal
@@ -19,16 +22,18 @@ Cut = Literal["before", "after"]
 class CuttingProxy:
     """Carries bytes to the server's socket and back until `close` is called.
 
-    While `chance` is above 0, so many of all commits lose their connection: half of them before the
-    server has seen them, half once it has committed and before its answer is through. The client
-    sees the same of both. `cuts` counts them.
+    While `gaps` are set, every so many commits, a number drawn from them, one loses its connection:
+    in turn before the server has seen it, and once it is done and before the answer is through. The
+    client sees the same of both. `cuts` counts them.
     """
 
     def __init__(self, server: Path, seed: int) -> None:
-        self.chance = 0.0
-        self.cuts: dict[Cut, int] = {"before": 0, "after": 0}
+        self.gaps: range | None = None
+        self.cuts: Counter[Cut] = Counter()
         self._server = server
         self._draws = random.Random(seed)
+        self._turns: Iterator[Cut] = itertools.cycle(("before", "after"))
+        self._left = 0
         self._guard = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -64,9 +69,11 @@ class CuttingProxy:
     def drawn(self) -> Cut | None:
         """Whether, and when, to cut the connection of the commit that passes now."""
         with self._guard:
-            if self._draws.random() >= self.chance:
+            self._left -= 1
+            if self.gaps is None or self._left > 0:
                 return None
-            cut: Cut = self._draws.choice(("before", "after"))
+            self._left = self._draws.choice(self.gaps)
+            cut = next(self._turns)
             self.cuts[cut] += 1
             return cut
 

@@ -33,7 +33,11 @@ _RECIPE = Recipe.model_validate(
 @pytest.fixture
 def large(database_url: str, tiny_models: Path, tmp_path: Path) -> Iterator[tuple[TestClient, str]]:
     settings = Settings(
-        data_dir=tmp_path / "data", models_dir=tiny_models, workers=0, database=database_url
+        data_dir=tmp_path / "data",
+        models_dir=tiny_models,
+        workers=0,
+        database=database_url,
+        local=True,
     )
     app = create_app(settings)
     database: Database = app.state.database
