@@ -54,6 +54,8 @@ BEST_KNOWN = 0.706
 """The best child's accuracy on holdout, of the README."""
 TARGET = 0.9 * BEST_KNOWN
 WORKERS = 2
+POPULATION = 5
+"""Soonest there with few children, by simulated searches of other seeds."""
 _SEARCHING = ("queued", "parents", "prepare", "search")
 _POLL_SECONDS = 0.5
 # It is outside the clock, and on a busy machine it takes minutes.
@@ -162,8 +164,9 @@ def _warm(client: Client, spec: Path) -> None:
 
 
 def job_spec(seed: int, cap: float, allocation: dict[str, Any]) -> dict[str, Any]:
-    """The demo's search with another seed and allocation, that goes on for `cap` seconds."""
+    """The demo's search with another seed, allocation and population, for `cap` seconds at most."""
     spec = _demo()
+    spec["stages"][0]["sampler"]["population"] = POPULATION
     spec |= {"name": f"search-{seed}", "seed": seed, "allocation": allocation}
     spec["stages"][0]["budget"] |= {"seconds": cap}
     return spec

@@ -40,7 +40,8 @@ class Sampler(ABC):
       and each outcome is learnt when it is told. The history is then the order of both.
     - Genomes lie within the genes' bounds.
     - The first trials are the genomes that were given as seeds, in their order; the sampler's own
-      draws follow, in the same generation where there is room. It learns from seeds as from draws.
+      draws follow. `batch` is the number of seeds that are left, while any are. What is learnt from
+      them is the sampler's matter: CMA-ES starts from the best of them.
     - A failed trial is the worst of all, and so is one with a value that is NaN or infinite.
     - A trial that misses a constraint ranks above the failed ones and below all others, whatever
       its values; among themselves they rank by the sum of what they miss.

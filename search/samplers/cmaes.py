@@ -9,7 +9,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from search.gene import Gene
+from search.gene import Gene, Genome
 from search.samplers.generations import Trial
 from search.samplers.populations import Populations
 from search.samplers.restarts import Kind, Restarts, Run
@@ -38,9 +38,9 @@ class Evolution(Populations):
     instead: its first draws do not pile up at the bounds, and do not all mean the same.
 
     A draw out of bounds is moved to the bound, and learnt from where it was evaluated: an optimum
-    at a bound, such as a density of 1, is then within reach exactly. A genome that was given may
-    lie where the distribution would hardly ever draw; pycma then shortens the step to it (Hansen,
-    "Injecting external solutions into CMA-ES", arXiv 1110.4181).
+    at a bound, such as a density of 1, is then within reach exactly. A genome of an earlier search
+    may lie where the distribution would hardly ever draw; pycma then shortens the step to it
+    (Hansen, "Injecting external solutions into CMA-ES", arXiv 1110.4181).
 
     The levels of a gene never die out: its standard deviation stays such that from the middle of
     a level another one is drawn with a chance of 1 / (genes x population), the margin of Hamano et
@@ -81,6 +81,9 @@ class Evolution(Populations):
         drawn = np.array(self._strategy.ask(n)) * self._unit
         genomes: list[list[float]] = np.clip(drawn, self._low, self._high).tolist()
         return genomes
+
+    def start(self, genome: Genome) -> None:
+        self._strategy.mean = np.clip(np.array(genome) / self._unit, self._first, self._last)
 
     def update(self, ranked: Sequence[Trial]) -> None:
         solutions = [np.array(trial.genome) / self._unit for trial in ranked]

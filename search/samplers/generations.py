@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from search.errors import SamplerError
@@ -27,7 +27,7 @@ class Trial:
 
     `values`: one finite number an objective, higher is better; empty if it failed. `shortfall`
     puts trials in classes before their values count: the less the better (see `FAILED`).
-    `constraints` are at most 0 where satisfied; empty if it failed.
+    `constraints` are at most 0 where satisfied; empty if it failed. `given` ones were not drawn.
     """
 
     number: int
@@ -35,6 +35,7 @@ class Trial:
     values: tuple[float, ...]
     shortfall: float = 0.0
     constraints: tuple[float, ...] = ()
+    given: bool = False
 
     @property
     def rank(self) -> float:
@@ -89,11 +90,12 @@ class GenerationSampler(Sampler):
         for place, seed in enumerate(self._seeds):
             self._check(f"seed {place}", seed)
         self._first = self._next = first_number
+        self._drawn_from = first_number + len(self._seeds)
         self._open: dict[int, Trial | None] = {}
 
     @property
     def batch(self) -> int:
-        return self._strategy.batch
+        return len(self._seeds) or self._strategy.batch
 
     @property
     def next_number(self) -> int:
@@ -136,7 +138,8 @@ class GenerationSampler(Sampler):
         if self._open[number] is not None:
             raise SamplerError(f"trial {number} is told already")
         self._check(f"trial {number}", genome)
-        self._open[number] = self._trial(number, tuple(genome), outcome)
+        told = self._trial(number, tuple(genome), outcome)
+        self._open[number] = replace(told, given=number < self._drawn_from)
         if ripe := self._ripe():
             self._open = {at: trial for at, trial in self._open.items() if at not in ripe}
             self._strategy.learn(list(ripe.values()))

@@ -39,18 +39,24 @@ class MarginEvolution(Populations):
     ) -> None:
         super().__init__(genes, seed, population)
         self._drawn: dict[int, tuple[list[float], np.ndarray]] = {}
-        start = np.array(self._shares([gene.initial for gene in genes]))
-        bounds = np.array([[0.0, 1.0]] * len(genes))
-        size, resampling = self.batch, 10 * len(genes)
-        steps = np.array([1 / len(gene.edges) if gene.edges else 0.0 for gene in genes])
+        self._sigma = sigma
+        self._separable = separable
+        self._lr_adapt = lr_adapt
+        self.start([gene.initial for gene in genes])
+
+    def start(self, genome: Sequence[float]) -> None:
+        mean, sigma = np.array(self._shares(genome)), self._sigma
+        bounds = np.array([[0.0, 1.0]] * len(self._genes))
+        size, resampling = self.batch, 10 * len(self._genes)
+        steps = np.array([1 / len(gene.edges) if gene.edges else 0.0 for gene in self._genes])
         self._engine: CMA | CMAwM | SepCMA
         # Its covariance has one number a gene, of which a single gene has nothing to gain.
-        if separable and len(genes) > 1:
-            self._engine = SepCMA(start, sigma, bounds, resampling, 0, size)
-        elif steps.any() and not (lr_adapt or separable):
-            self._engine = CMAwM(start, sigma, bounds, steps, resampling, 0, size)
+        if self._separable and len(self._genes) > 1:
+            self._engine = SepCMA(mean, sigma, bounds, resampling, 0, size)
+        elif steps.any() and not (self._lr_adapt or self._separable):
+            self._engine = CMAwM(mean, sigma, bounds, steps, resampling, 0, size)
         else:
-            self._engine = CMA(start, sigma, bounds, resampling, 0, size, lr_adapt=lr_adapt)
+            self._engine = CMA(mean, sigma, bounds, resampling, 0, size, lr_adapt=self._lr_adapt)
 
     def propose(self, first: int, n: int) -> list[list[float]]:
         return [self._draw(number) for number in range(first, first + n)]

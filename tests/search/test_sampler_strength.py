@@ -15,6 +15,7 @@ from search.sampler_spec import CmaesSettings
 from search.samplers import make_sampler
 from tests.search.problems import (
     FEW,
+    GENES,
     SETTINGS,
     WEIGHTS,
     fresh,
@@ -85,3 +86,17 @@ def test_a_thousand_trials_are_cheap(name: str) -> None:
     began = time.process_time()
     assert len(run(fresh(name), 1000)[-1]) > 0
     assert time.process_time() - began < (30.0 if name == "tpe" else 10.0)
+
+
+@pytest.mark.parametrize("name", ["cmaes", "cmaes-separable", "optuna-cmaes", "optuna-separable"])
+def test_draws_begin_around_the_best_genome_that_was_given(name: str) -> None:
+    """However bad the others are: they say nothing of how far to go."""
+    near, far = (1.0,) * len(GENES), tuple(gene.low for gene in GENES)
+    sampler = fresh(name, seeds=[far, near, far])
+    assert sampler.batch == 3
+    given = run(sampler, 3, sphere)
+    assert [trial.genome for trial in given[0]] == [far, near, far]
+    drawn = np.array(sampler.ask(sampler.batch))
+    assert np.abs(drawn.mean(axis=0) - near).max() < np.abs(np.array(far) - near).max() / 3
+    (best, *_), around = drawn, fresh(name).ask(1)[0]
+    assert tuple(best) != around
