@@ -17,7 +17,7 @@ from tests.running import RunningService
 
 _TRIALS = 10_000
 _TIMES = 20
-# On two free cores each takes less than a tenth of that (docs/scaling.md); others may take them.
+# Each takes a tenth of a second of the processor at most (docs/scaling.md); others share it.
 _SECONDS = 2.0
 
 
