@@ -60,8 +60,8 @@ class Admitted:
 def admit(text: str, settings: Settings, token: AskToken = nobody) -> Admitted:
     """Check a spec (YAML, of which JSON is a part) before any model is loaded.
 
-    The hub is asked with what `token` gives; None opens public models only. The spec comes back with every
-    repository pinned to a commit. Raises Invalid, naming every field that is wrong.
+    The hub is asked with what `token` gives; None opens public models only. The spec comes back
+    with every repository pinned to a commit. Raises Invalid, naming every field that is wrong.
     """
     try:
         spec = SearchSpec.from_yaml(text)
