@@ -22,11 +22,13 @@ from service.errors import Invalid, Problem
 from service.jobs import repository as jobs
 from service.jobs import submissions
 from service.jobs.admission import Admitted, admit
+from service.jobs.blocks import with_blocks
 from service.jobs.editing import Changes, changed
 from service.jobs.estimating import Estimate, estimate
 from service.jobs.listing import Filters, Sort, State, page
 from service.jobs.schemas import JobDetail, JobView, Priority
 from service.jobs.views import detail_of, view_of
+from service.leases import repository as leases
 from service.quotas import repository as quotas
 from service.settings import Settings
 from service.stages import repository as stages
@@ -148,7 +150,7 @@ def clone_job(
     """Submit a job's spec again, with other values where `changes` has some."""
     with database.snapshot() as session:
         spec = changed(jobs.get(session, job_id).spec, body.changes)
-    admitted = admit(json.dumps(spec), settings, asked_for(database, account.owner, settings))
+    admitted = _admit(json.dumps(spec), database, settings, account)
     digests = admitted.model_digests()
     with database.transaction() as session:
         return detail_of(session, _create(session, admitted, digests, account, settings))
@@ -169,7 +171,7 @@ def _submit(
             made = submissions.made_by(session, account.owner, key, body)
             if made is not None:
                 return detail_of(session, made), False
-    admitted = admit(_text(body), settings, asked_for(database, account.owner, settings))
+    admitted = _admit(_text(body), database, settings, account)
     digests = admitted.model_digests()
     with database.transaction() as session:
         # Writers take turns: one that was as quick as this one has its job in the database by now.
@@ -180,6 +182,13 @@ def _submit(
         if key is not None:
             submissions.remember(session, account.owner, key, body, job.id)
         return detail_of(session, job), True
+
+
+def _admit(text: str, database: Database, settings: Settings, account: Account) -> Admitted:
+    admitted = admit(text, settings, asked_for(database, account.owner, settings))
+    with database.snapshot() as session:
+        workers = leases.all_workers(session)
+    return with_blocks(admitted, workers, settings.tasks_dir)
 
 
 def _create(
