@@ -156,3 +156,16 @@ def test_the_api_has_the_route(command: Command, api: TestClient) -> None:
     answer = api.request(**options)
     # Whatever is wrong with example values, the route is there and takes the method.
     assert answer.status_code not in {404, 405}, answer.text
+
+
+def test_the_table_beside_others_has_measured_figures_alone() -> None:
+    """Each number of a row with a peer's figure stands in the benchmarks' own page."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    measured = (REPOSITORY / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("## Beside others\n")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")]
+    assert len(rows) > 5
+    for row in rows:
+        if "not measured" not in row:
+            for figure in re.findall(r"(?<![\d.])\d+\.\d+(?![.\d])", row):
+                assert re.search(rf"(?<![\d.]){re.escape(figure)}(?![\d])", measured), (figure, row)
