@@ -142,7 +142,7 @@ class ExportQueue:
             done[name] = step
         context = with_built(context, folders_of(recipe, built))
         work = write_step(of_export(export.id), context, recipe, folder, steps)
-        return replace(work, documents=self._documents(export, models))
+        return replace(work, documents=self._documents(export, models), gguf=export.gguf)
 
     def _documents(self, export: Export, models: Mapping[str, Path]) -> dict[str, str]:
         with self._database.transaction() as session:

@@ -97,7 +97,7 @@ def _attempt(folder: Path, repository: str, message: str, api: HfApi, report: Re
     for file in files:
         addition = CommitOperationAdd(file.path, folder / file.path)
         # Small files go with the commit.
-        if file.path.endswith(".safetensors"):
+        if file.path.endswith((".safetensors", ".gguf")):
             api.preupload_lfs_files(repository, [addition])
         additions.append(addition)
         done += file.size
