@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import ray.util
 import torch
@@ -22,7 +23,8 @@ class Worker:
     def __init__(self, name: str, memory: int | None = None, *, node: bool = False) -> None:
         limit_memory(memory)
         torch.set_num_threads(1)
-        self._name = f"{name} on {ray.util.get_node_ip_address()}" if node else name
+        address: Callable[[], str] = ray.util.get_node_ip_address
+        self._name = f"{name} on {address()}" if node else name
         self._held: tuple[Context, Evaluator] | None = None
 
     def ready(self) -> str:

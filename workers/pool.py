@@ -19,9 +19,6 @@ from workers.work import Result, Work
 
 ATTEMPTS = 3
 
-# Over all nodes: what one of them loses is little, and their memories share the parents.
-_OPTIONS = {"num_cpus": 1, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
-
 
 @dataclass
 class _Seat:
@@ -53,7 +50,9 @@ class Pool:
     def __init__(
         self, size: int, memory: int | None = None, worker: type = Worker, *, nodes: bool = False
     ) -> None:
-        self._actor: Any = ray.remote(**_OPTIONS)(worker)
+        # Over all nodes: what one of them loses is little, and their memories share the parents.
+        options = ray.remote(num_cpus=1, max_restarts=0, scheduling_strategy="SPREAD")
+        self._actor: Any = options(worker)
         self._memory = memory
         self._more = {"node": True} if nodes else {}
         self._failed_starts = 0
