@@ -26,6 +26,10 @@ _MEMORY = 4 * 2**30
 def pool() -> Iterator[Pool]:
     with local_cluster(2):
         pool = Pool(2, _MEMORY)
+        deadline = time.monotonic() + 120
+        while pool.free < 2:
+            assert time.monotonic() < deadline
+            pool.wait(0.2)
         yield pool
         pool.close()
 
