@@ -1,6 +1,6 @@
 """How busy many workers are with few small populations, in simulated time.
 
-    python -m benchmarks.scheduling --workers 512 --jobs 1 2 4 8 --blocks 0 8 16 32 64
+    python -m benchmarks.scheduling --workers 512 --jobs 1 2 4 8 --blocks auto whole 8 16 32 64
 
 What is handed out next is decided by the controller's own code (`service.controller.queueing`,
 `dealing` and `sharing`); time alone is simulated. To build a child takes a log-normal time, and so
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from search.item_blocks import cut
+from search.item_blocks import automatic_size, cut
 from service.controller.dealing import deal
 from service.controller.queueing import WorkQueue
 from service.controller.sharing import FairShare
@@ -74,7 +74,8 @@ class Search:
     def __init__(self, load: Load, times: Times, seed: int) -> None:
         self._load = load
         self._times = times
-        self._draws = np.random.default_rng(seed)
+        # Of their own, so that items take as long however they are cut into blocks.
+        self._draws, self._builds = np.random.default_rng(seed).spawn(2)
         self._left = iter(range(load.generations * load.population))
 
     def steps(self) -> Iterator[Sequence[Piece]]:
@@ -98,7 +99,7 @@ class Search:
         spread = times.item_spread * self._draws.standard_normal(load.items)
         seconds = times.item * np.exp(spread + slow)
         for block in cut({"items": load.items}, load.block or load.items):
-            build = times.build * math.exp(times.build_spread * self._draws.standard_normal())
+            build = times.build * math.exp(times.build_spread * self._builds.standard_normal())
             places = list(block.places["items"])
             yield Piece(trial, build, float(seconds[places].sum()))
 
@@ -152,22 +153,31 @@ def simulate(load: Load, times: Times, *, workers: int, seed: int = 0) -> Found:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--workers", type=int, default=512)
+    parser.add_argument("--workers", type=int, nargs="+", default=[512])
     parser.add_argument("--jobs", type=int, nargs="+", default=[1, 2, 4, 8])
-    parser.add_argument("--blocks", type=int, nargs="+", default=[0, 8, 16, 32, 64])
+    parser.add_argument("--blocks", nargs="+", default=["auto", "whole", "8", "16", "32", "64"])
     parser.add_argument("--population", type=int, default=16)
     parser.add_argument("--generations", type=int, default=4)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--steady", action="store_true", help="samplers without generations")
     options = parser.parse_args()
-    print("| jobs | block | busy | scoring | hours |\n|---|---|---|---|---|")
-    for jobs, block in itertools.product(options.jobs, options.blocks):
+    print("| workers | jobs | block | busy | scoring | hours |\n|---|---|---|---|---|---|")
+    cases = itertools.product(options.workers, options.jobs, options.blocks)
+    for workers, jobs, block in cases:
+        size = _size(block, options.population, options.items, workers)
         load = Load(
-            jobs, options.population, options.generations, options.items, block, options.steady
+            jobs, options.population, options.generations, options.items, size, options.steady
         )
-        found = simulate(load, Times(), workers=options.workers)
+        found = simulate(load, Times(), workers=workers)
         shares = f"{found.busy:.1%} | {found.scoring:.1%} | {found.seconds / 3600:.2f}"
-        print(f"| {jobs} | {block or 'whole'} | {shares} |", flush=True)
+        told = f"auto ({size or 'whole'})" if block == "auto" else block
+        print(f"| {workers} | {jobs} | {told} | {shares} |", flush=True)
+
+
+def _size(block: str, population: int, items: int, workers: int) -> int:
+    if block == "auto":
+        return automatic_size(population, items, workers) or 0
+    return 0 if block == "whole" else int(block)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from merging.adapters import CONFIG, WEIGHTS, Adapter, read_adapter
 from merging.checks import check_recipe
 from merging.digests import digest_of_files
 from merging.errors import CheckpointError
-from merging.gguf_files import converted, gguf_file
+from merging.gguf_files import converted, described, gguf_file, is_converted
 from merging.heads import HEADS
 from merging.model_files import (
     TOKENIZER_FILES,
@@ -39,8 +39,11 @@ __all__ = [
     "Parent",
     "TensorInfo",
     "check_recipe",
+    "checkpoint_of",
     "content_digest",
+    "describe_checkpoint",
     "inspect_checkpoint",
+    "is_there",
     "open_parent",
 ]
 
@@ -118,10 +121,25 @@ def inspect_checkpoint(folder: Path) -> CheckpointInfo:
     base, adapter = parts(folder)
     file = gguf_file(base)
     info = _inspect_folder(base if file is None else converted(base, file))
-    if adapter is None:
-        return info
-    read = read_adapter(adapter, info.path, info.tensors)
-    return replace(info, path=joined(info.path, adapter), adapter=read)
+    return _adapted(info, adapter)
+
+
+def describe_checkpoint(path: Path) -> CheckpointInfo:
+    """What `inspect_checkpoint` says, at once: of a GGUF file that is not converted yet, what its
+    folder will hold. The weights of that can't be opened. Raises CheckpointError."""
+    base, adapter = parts(path)
+    file = gguf_file(base)
+    if file is None or is_converted(base, file):
+        return inspect_checkpoint(path)
+    description = described(base, file)
+    return _adapted(checkpoint_of(description.folder, description.tensors), adapter)
+
+
+def is_there(path: Path) -> bool:
+    """Whether the weights can be opened as they lie: a GGUF file must be converted first."""
+    base, _ = parts(path)
+    file = gguf_file(base)
+    return file is None or is_converted(base, file)
 
 
 def open_parent(folder: Path) -> Parent:
@@ -143,13 +161,12 @@ def content_digest(folder: Path) -> str:
     return digest_of_files(files)
 
 
-def _inspect_folder(folder: Path) -> CheckpointInfo:
-    if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder")
+def checkpoint_of(folder: Path, tensors: Mapping[str, TensorInfo]) -> CheckpointInfo:
+    """A model by its config.json and the headers of its weights, wherever these are.
+
+    Raises CheckpointError.
+    """
     config = read_json(folder / "config.json", "no config.json, so this is no model folder")
-    tensors: dict[str, TensorInfo] = {}
-    for name in weight_files(folder):
-        tensors |= read_header(folder / name)
     check_dtypes(folder, tensors, quantised=bool(config.get("quantization_config")))
     depth = next((config[key] for key in _LAYER_KEYS if isinstance(config.get(key), int)), None)
     if depth is None:
@@ -159,3 +176,21 @@ def _inspect_folder(folder: Path) -> CheckpointInfo:
     if tied:
         tensors = {name: tensor for name, tensor in tensors.items() if name not in HEADS}
     return CheckpointInfo(folder, config, tensors, depth, tied)
+
+
+def _adapted(info: CheckpointInfo, adapter: Path | None) -> CheckpointInfo:
+    if adapter is None:
+        return info
+    read = read_adapter(adapter, info.path, info.tensors)
+    return replace(info, path=joined(info.path, adapter), adapter=read)
+
+
+def _inspect_folder(folder: Path) -> CheckpointInfo:
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder")
+    # Said before anything of the weights.
+    read_json(folder / "config.json", "no config.json, so this is no model folder")
+    tensors: dict[str, TensorInfo] = {}
+    for name in weight_files(folder):
+        tensors |= read_header(folder / name)
+    return checkpoint_of(folder, tensors)

@@ -19,6 +19,7 @@ from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import read_path
 from merging.finite import check_finite
 from merging.folders import check_free, whole_folder
+from merging.gguf_writing import GGUF_NAME, check_gguf, write_gguf
 from merging.heads import child_is_tied
 from merging.merger import Merger
 from merging.model_files import INDEX
@@ -41,6 +42,7 @@ def write_checkpoint(
     measured: Measured | None = None,
     steps: Mapping[str, Recipe] | None = None,
     documents: Mapping[str, str] | None = None,
+    gguf: bool = False,
 ) -> None:
     """Merge `recipe` and write config, weights, tokenizer, generation settings and recipe.yaml.
 
@@ -52,17 +54,21 @@ def write_checkpoint(
     A path through blocks becomes a model of as many layers, its scales folded into the weights.
     A procedure's own recipe is written as expanded_recipe.yaml. `measured` is what a data-driven
     method needs; `steps` are the recipes of those parents that are children themselves, which
-    recipe.yaml begins with. `documents` are texts to lay beside them, by file name.
+    recipe.yaml begins with. `documents` are texts to lay beside them, by file name. With `gguf` the
+    folder holds the child once more, as one GGUF file.
 
     The folder appears whole or not at all. Raises CheckpointError if `out` holds anything and
-    `overwrite` is not set, or a path's scales cannot be folded; RecipeError, CalibrationError and
-    NonFiniteError as merging does.
+    `overwrite` is not set, a path's scales cannot be folded, or GGUF has no form for the child;
+    RecipeError, CalibrationError and NonFiniteError as merging does.
     """
     check_free(out, overwrite=overwrite)
     infos = {name: inspect_checkpoint(folder) for name, folder in parents.items()}
     check_recipe(recipe, child_infos(recipe, infos))
     template = infos[recipe.base_model or recipe.model_names()[0]]
 
+    if gguf:
+        # The child is as its template is, but for a path's depth and a union's tokens.
+        check_gguf(template.folder)
     with whole_folder(out, overwrite=overwrite) as draft:
         opened = parents_with_heads(
             recipe, {name: open_parent(parents[name]) for name in recipe.model_names()}
@@ -86,6 +92,8 @@ def write_checkpoint(
             (draft / "expanded_recipe.yaml").write_text(expanded, encoding="utf-8")
         for name, text in (documents or {}).items():
             (draft / name).write_text(text, encoding="utf-8")
+        if gguf:
+            write_gguf(draft, draft / GGUF_NAME)
 
 
 class _Child(Protocol):

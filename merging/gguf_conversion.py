@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from merging.errors import CheckpointError
+from merging.model_files import TensorInfo, write_headers
 
 _Model: Any = AutoModelForCausalLM
 _Tokenizer: Any = AutoTokenizer
@@ -38,6 +39,25 @@ def write_model(file: Path, folder: Path) -> None:
             local_files_only=True,
         )
     model.save_pretrained(folder)
+
+
+def write_description(file: Path, folder: Path, *, tokenizer: bool) -> None:
+    """Config, the headers of the weights that `write_model` would write, and, if it is wanted, the
+    tokenizer; raises CheckpointError."""
+    with _one_sentence(file):
+        config = AutoConfig.from_pretrained(file.parent, gguf_file=file.name, local_files_only=True)
+        with torch.device("meta"):
+            model = _Model.from_config(config, dtype=torch.float32)
+    config.save_pretrained(folder)
+    tied = set(getattr(model, "all_tied_weights_keys", {}))
+    headers = {
+        name: TensorInfo(tuple(tensor.shape), "float32", "model.safetensors")
+        for name, tensor in model.state_dict().items()
+        if name not in tied
+    }
+    write_headers(folder, headers)
+    if tokenizer:
+        write_tokenizer(file, folder)
 
 
 def write_tokenizer(file: Path, folder: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from filelock import FileLock
 from merging.digests import digest_of_files
 from merging.errors import CheckpointError
 from merging.folders import copy_description, whole_folder
-from merging.model_files import INDEX, TOKENIZER_FILES
+from merging.model_files import INDEX, TOKENIZER_FILES, TensorInfo, read_headers
 
 _PACKAGES = ("gguf", "accelerate")
 
@@ -32,6 +34,14 @@ def gguf_file(path: Path) -> Path | None:
     return files[0] if files else None
 
 
+@dataclass(frozen=True)
+class Description:
+    """What a GGUF file's model folder holds, or will: `folder` has its config and tokenizer."""
+
+    folder: Path
+    tensors: Mapping[str, TensorInfo]
+
+
 def converted(path: Path, file: Path) -> Path:
     """The model folder of a GGUF file, made if it is not there yet.
 
@@ -42,20 +52,57 @@ def converted(path: Path, file: Path) -> Path:
 
     Raises CheckpointError if the file cannot be read, or the packages that read it are missing.
     """
+    out, beside = _place(path, file)
+    with FileLock(out.with_name(f"{out.name}.lock")):
+        if not out.is_dir():
+            _check_packages(file)
+            _convert(file, beside, out)
+    return out
+
+
+def is_converted(path: Path, file: Path) -> bool:
+    """Whether `converted` finds what it needs."""
+    return _place(path, file)[0].is_dir()
+
+
+def described(path: Path, file: Path) -> Description:
+    """What `converted` will give, from the file's header alone; raises CheckpointError as it does.
+
+    It is kept beside the folder itself.
+    """
+    out, beside = _place(path, file)
+    folder = out.with_name(f"{out.name}.described")
+    with FileLock(folder.with_name(f"{folder.name}.lock")):
+        if not folder.is_dir():
+            _check_packages(file)
+            from merging.gguf_conversion import write_description  # noqa: PLC0415
+
+            with whole_folder(folder) as draft:
+                write_description(file, draft, tokenizer=not _has_tokenizer(beside))
+                if beside is not None:
+                    copy_description(beside, draft)
+    return Description(folder, read_headers(folder))
+
+
+def _place(path: Path, file: Path) -> tuple[Path, Path | None]:
+    """The model folder of a GGUF file, and the folder whose other files count."""
     beside = path if path.is_dir() else None
     others = [] if beside is None else sorted(one for one in beside.iterdir() if one.is_file())
     named = [("model.gguf", file), *((one.name, one) for one in others if one != file)]
-    digest = digest_of_files(named)
-    out = _cache() / digest
+    out = _cache() / digest_of_files(named)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(out.with_name(f"{digest}.lock")):
-        if not out.is_dir():
-            missing = [name for name in _PACKAGES if find_spec(name) is None]
-            if missing:
-                wanted = " and ".join(missing)
-                raise CheckpointError(f"{file}: reading GGUF needs {wanted}: install cuvee[gguf]")
-            _convert(file, beside, out)
-    return out
+    return out, beside
+
+
+def _check_packages(file: Path) -> None:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
+        wanted = " and ".join(missing)
+        raise CheckpointError(f"{file}: reading GGUF needs {wanted}: install cuvee[gguf]")
+
+
+def _has_tokenizer(beside: Path | None) -> bool:
+    return beside is not None and any((beside / name).is_file() for name in TOKENIZER_FILES)
 
 
 def _convert(file: Path, beside: Path | None, out: Path) -> None:
@@ -64,7 +111,7 @@ def _convert(file: Path, beside: Path | None, out: Path) -> None:
 
     with whole_folder(out) as draft:
         write_model(file, draft)
-        if beside is None or not any((beside / name).is_file() for name in TOKENIZER_FILES):
+        if not _has_tokenizer(beside):
             write_tokenizer(file, draft)
         if beside is not None:
             copy_description(beside, draft)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,10 @@ TOKENIZER_FILES = (
     "generation_config.json",
 )
 
-_FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+FLOATS = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+"""Torch's names of floating types, by those of safetensors."""
+
+_HEADERS = "headers.json"
 # Counters, masks and positions, which are copied. Smaller integers are quantised weights.
 _COPIED = ("I64", "I32", "I16", "BOOL")
 
@@ -94,7 +98,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
         end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
         tensors = {
             name: TensorInfo(
-                tuple(entry["shape"]), _FLOATS.get(entry["dtype"], entry["dtype"]), path.name
+                tuple(entry["shape"]), FLOATS.get(entry["dtype"], entry["dtype"]), path.name
             )
             for name, entry in header.items()
         }
@@ -106,14 +110,28 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
     return tensors
 
 
-def check_dtypes(folder: Path, tensors: dict[str, TensorInfo], *, quantised: bool) -> None:
+def write_headers(folder: Path, tensors: Mapping[str, TensorInfo]) -> None:
+    """Keep what weights' headers say in a folder that has no weights, for `read_headers`."""
+    data = {name: [one.shape, one.dtype, one.file] for name, one in tensors.items()}
+    (folder / _HEADERS).write_text(json.dumps(data), encoding="utf-8")
+
+
+def read_headers(folder: Path) -> dict[str, TensorInfo]:
+    """What `write_headers` has kept."""
+    data = json.loads((folder / _HEADERS).read_text(encoding="utf-8"))
+    return {
+        name: TensorInfo(tuple(shape), dtype, file) for name, (shape, dtype, file) in data.items()
+    }
+
+
+def check_dtypes(folder: Path, tensors: Mapping[str, TensorInfo], *, quantised: bool) -> None:
     """Raise CheckpointError, naming the first tensor whose type cannot be merged.
 
     Floating types of 16 bits and more are merged and other tensors copied; weights of 8 bits or
     fewer mean nothing without the scales beside them. So do all integers of a `quantised` model.
     """
     for name, one in tensors.items():
-        if one.dtype in _FLOATS.values() or (one.dtype in _COPIED and not quantised):
+        if one.dtype in FLOATS.values() or (one.dtype in _COPIED and not quantised):
             continue
         message = f"tensor {name!r} has the type {one.dtype}; weights must be unquantised floats"
         raise CheckpointError(f"{folder / one.file}: {message}")

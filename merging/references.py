@@ -16,14 +16,16 @@ from merging.errors import CheckpointError
 from merging.model_files import read_json
 
 _REPOSITORY = re.compile(r"^([\w.-]+/[\w.-]+)@([\w./-]+)$")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def resolve(reference: str, root: Path) -> Path:
+def resolve(reference: str, root: Path, downloads: Path | None = None) -> Path:
     """The path of a model in the folder `root`, or of a repository.
 
     Links are followed before a path is checked, so no reference leads out of `root`, but by the
-    name of a repository into the local Hugging Face cache, where nothing is downloaded. A
-    repository's revision (a commit, a tag or a branch) must be given. Raises CheckpointError.
+    name of a repository into the local Hugging Face cache, or, for a commit, into `downloads`
+    (`download_place`). Nothing is downloaded. A repository's revision (a commit, a tag or a branch)
+    must be given. Raises CheckpointError.
     """
     path = (root / reference).resolve()
     if not path.is_relative_to(root.resolve()):
@@ -33,19 +35,34 @@ def resolve(reference: str, root: Path) -> Path:
     base, plus, adapter = reference.partition("+")
     while plus:
         try:
-            return joined(resolve(base, root), resolve(adapter, root))
+            return joined(resolve(base, root, downloads), resolve(adapter, root, downloads))
         except CheckpointError:
             # The first plus may belong to a folder's name.
             if "+" not in adapter:
                 raise
         more, plus, adapter = adapter.partition("+")
         base = f"{base}+{more}"
-    repository = _REPOSITORY.match(reference)
-    if repository is None:
+    named = repository_at(reference)
+    if named is None:
         raise CheckpointError(
             f"there is no model {reference!r}; one of a repository is written org/name@revision"
         )
-    return cached_snapshot(repository[1], repository[2])
+    if downloads is not None and _COMMIT.fullmatch(named[1]):
+        place = download_place(downloads, *named)
+        if place.is_dir():
+            return place
+    return cached_snapshot(*named)
+
+
+def download_place(downloads: Path, repository: str, commit: str) -> Path:
+    """Where a model of the hub lies once it is downloaded, or will lie."""
+    return downloads / repository.replace("/", "--") / commit
+
+
+def repository_at(reference: str) -> tuple[str, str] | None:
+    """The repository and the revision of `org/name@revision`; None for any other reference."""
+    found = _REPOSITORY.match(reference)
+    return None if found is None else (found[1], found[2])
 
 
 def cached_snapshot(repository: str, revision: str) -> Path:
@@ -60,8 +77,8 @@ def cached_snapshot(repository: str, revision: str) -> Path:
 
 def repository_of(reference: str) -> str | None:
     """The repository that a reference names: `org/name` of `org/name@revision`, else None."""
-    found = _REPOSITORY.match(reference.partition("+")[0])
-    return None if found is None else found[1]
+    found = repository_at(reference.partition("+")[0])
+    return None if found is None else found[0]
 
 
 def hub_cache() -> Path:
@@ -96,8 +113,8 @@ def _named_base(adapter: Path) -> tuple[Path, Path]:
     if isinstance(name, str) and Path(name).is_absolute() and Path(name).is_dir():
         return Path(name), adapter
     if isinstance(name, str) and isinstance(revision, str):
-        repository = _REPOSITORY.match(f"{name}@{revision}")
-        if repository is not None:
-            return cached_snapshot(repository[1], repository[2]), adapter
+        named = repository_at(f"{name}@{revision}")
+        if named is not None:
+            return cached_snapshot(*named), adapter
     message = f"does not say which model it belongs to ({name!r}); write base+adapter"
     raise CheckpointError(f"{adapter}: is an adapter that {message}")

@@ -11,13 +11,14 @@ class FullAllocation(BaseModel):
     """Every candidate is scored on every item.
 
     With `block`, its items are cut into blocks of so many, which several workers score at the same
-    time.
+    time; None scores it all at once. By default that is decided when a job is submitted, from the
+    population and the workers that there are, and written into the job's spec.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["full"] = "full"
-    block: int | None = Field(default=None, ge=1, le=100_000)
+    block: Annotated[int, Field(ge=1, le=100_000)] | Literal["auto"] | None = "auto"
 
 
 class RacingAllocation(BaseModel):

@@ -1,9 +1,10 @@
 """The models folder: references resolved to checkpoints that lie inside it, and nowhere else but
-in the local Hugging Face cache, by a repository's name and revision."""
+in the local Hugging Face cache and the service's own downloads, by a repository's name and
+revision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from evaluators.errors import NoChatTemplate
@@ -17,15 +18,22 @@ from service.errors import Invalid
 _DEPTH = 3
 
 
-def located(spec: SearchSpec, models_dir: Path) -> dict[str, CheckpointInfo]:
-    """The checkpoint of each of the spec's models, by alias.
+def located(
+    spec: SearchSpec, models_dir: Path, downloads: Path | None = None
+) -> dict[str, CheckpointInfo]:
+    """The checkpoint of each of the spec's models, by alias; those of GGUF files are converted.
 
     Raises Invalid, naming every reference that is wrong.
     """
     answers = {
-        alias: resolve(model.ref, models_dir, f"models.{alias}.ref")
+        alias: resolve(model.ref, models_dir, f"models.{alias}.ref", downloads)
         for alias, model in spec.models.items()
     }
+    return sound(answers)
+
+
+def sound(answers: Mapping[str, CheckpointInfo | FieldError]) -> dict[str, CheckpointInfo]:
+    """The checkpoints, if all are; raises Invalid, naming every reference that is wrong."""
     errors = [answer for answer in answers.values() if isinstance(answer, FieldError)]
     if errors:
         raise Invalid(errors)
@@ -63,18 +71,25 @@ def chats(spec: SearchSpec, checkpoints: Mapping[str, CheckpointInfo]) -> dict[s
     return found
 
 
-def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldError:
+def resolve(
+    ref: str,
+    models_dir: Path,
+    field: str,
+    downloads: Path | None = None,
+    inspect: Callable[[Path], CheckpointInfo] = inspect_checkpoint,
+) -> CheckpointInfo | FieldError:
     """The checkpoint that a reference names, or what is wrong with it, under `field`.
 
     A reference is a folder or a GGUF file in the models folder, `org/name@revision` in the local
-    Hugging Face cache, or `base+adapter` of those. Links are followed before a path is checked, so
-    none leads elsewhere; nor does the base that an adapter names.
+    Hugging Face cache or among the `downloads`, or `base+adapter` of those. Links are followed
+    before a path is checked, so none leads elsewhere; nor does the base that an adapter names.
+    `inspect` may be `describe_checkpoint`, which converts nothing.
     """
     root = models_dir.resolve()
     if not ref or "\x00" in ref:
         return FieldError(field, "a model reference cannot be empty")
     try:
-        path = references.resolve(ref, root)
+        path = references.resolve(ref, root, downloads)
     except OSError as error:
         return FieldError(field, f"{ref[:40]!r}...: {error.strerror}")
     except CheckpointError as error:
@@ -82,9 +97,10 @@ def resolve(ref: str, models_dir: Path, field: str) -> CheckpointInfo | FieldErr
         return FieldError(field, f"{error}; the models folder holds: {there}")
     try:
         base, _ = references.parts(path)
-        if not any(base.resolve().is_relative_to(one) for one in (root, references.hub_cache())):
+        allowed = [root, references.hub_cache(), *([downloads.resolve()] if downloads else [])]
+        if not any(base.resolve().is_relative_to(one) for one in allowed):
             return FieldError(field, f"the base of {ref!r} lies outside the models folder")
-        return inspect_checkpoint(path)
+        return inspect(path)
     except CheckpointError as error:
         return FieldError(field, str(error))
 

@@ -37,7 +37,8 @@ def ray_workers(settings: Settings) -> Iterator[MakeWorkers | None]:
 
     address = settings.ray_address
     with local_cluster(settings.workers) if address is None else joined_cluster(address):
-        yield partial(Pool, settings.workers, settings.worker_memory_bytes)
+        memory = settings.worker_memory_bytes
+        yield partial(Pool, settings.workers, memory, nodes=address is not None)
 
 
 def serve(

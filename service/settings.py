@@ -137,6 +137,12 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(
         default="info", description="The least that is logged: debug, info, warning or error."
     )
+    download_gigabytes: float = Field(
+        default=100.0,
+        ge=0,
+        description="Disk space for models of the Hugging Face hub, which jobs may name; those "
+        "that were not used for longest make room for others. 0 downloads nothing.",
+    )
 
     lease_seconds: float = Field(
         default=10.0,
@@ -204,6 +210,16 @@ class Settings(BaseSettings):
         """Where what is computed once from models is kept: a cache, safe to delete while nothing
         runs."""
         return self.data_dir.resolve() / "statistics"
+
+    @property
+    def downloads_dir(self) -> Path:
+        """Where models of the hub are kept: a cache within a budget."""
+        return self.data_dir.resolve() / "hub"
+
+    @property
+    def download_bytes(self) -> int:
+        """The disk budget of `downloads_dir`."""
+        return int(self.download_gigabytes * 1e9)
 
     @property
     def exports_dir(self) -> Path:

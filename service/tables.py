@@ -319,8 +319,9 @@ class Export(Base):
     """A checkpoint written, or to be written, to a folder of the service's.
 
     `owner` has asked for it. With a `repository` on the hub it is uploaded from there, unless it is
-    a dry run: `uploaded` of `size` bytes so far, `commit` where it is. `parents` says which
-    repositories the job's models are, by alias, and `warnings` what the publisher should mind.
+    a dry run: `uploaded` of `size` bytes so far, `commit` where it is. With `gguf` the folder holds
+    a GGUF file too. `parents` says which repositories the job's models are, by alias, and
+    `warnings` what the publisher should mind.
     """
 
     __tablename__ = "exports"
@@ -333,6 +334,7 @@ class Export(Base):
     repository: Mapped[str | None] = mapped_column(String(200))
     public: Mapped[bool] = mapped_column(Boolean, default=False)
     dry_run: Mapped[bool] = mapped_column(Boolean, default=False)
+    gguf: Mapped[bool] = mapped_column(Boolean, default=False)
     parents: Mapped[dict[str, str]] = mapped_column(JSON, default=dict)
     warnings: Mapped[list[str]] = mapped_column(JSON, default=list)
     uploaded: Mapped[int] = mapped_column(BigInteger, default=0)

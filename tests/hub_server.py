@@ -31,13 +31,14 @@ class Fault:
     """The first `times` requests of `method` whose path contains `path` go wrong.
 
     `how` is a status to answer with; `cut`, the connection closed after half of the body; `lost`,
-    the request carried out and the connection closed instead of an answer; or `hold`, nothing
-    answered until `Hub.released` is set.
+    the request carried out and the connection closed instead of an answer; `short`, closed after
+    half of the answer's body; `stall`, left open there until `Hub.released` is set; or `hold`,
+    nothing answered until then.
     """
 
     method: str
     path: str
-    how: int | Literal["cut", "lost", "hold"]
+    how: int | Literal["cut", "lost", "hold", "short", "stall"]
     times: int = 1
 
 
@@ -52,9 +53,13 @@ class Commit:
 
 @dataclass
 class Repository:
-    """A repository and its history, oldest first."""
+    """A repository and its history, oldest first.
+
+    A private one is open to `readers` alone, or, for None, to every token that there is.
+    """
 
     private: bool
+    readers: set[str] | None = None
     commits: list[Commit] = field(default_factory=list)
 
     def commit(self, message: str, files: dict[str, bytes]) -> Commit:
@@ -66,15 +71,26 @@ class Repository:
     def head(self) -> Commit:
         return self.commits[-1]
 
+    def at(self, revision: str) -> Commit:
+        """The commit of this id, or the last one for the branch `main`."""
+        for commit in self.commits:
+            if commit.oid == revision:
+                return commit
+        if revision != "main":
+            raise _Refused(404, "Revision not found", "RevisionNotFound")
+        return self.head
+
 
 @dataclass
 class Hub:
-    """What the server holds, and the `requests` that it got: method, path and status."""
+    """What the server holds, the `requests` that it got (method, path and status), and of which
+    files it was asked for a part, from which byte on (`ranges`)."""
 
     repositories: dict[str, Repository] = field(default_factory=dict)
     large: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, int]] = field(default_factory=list)
+    ranges: list[tuple[str, int]] = field(default_factory=list)
     tokens: set[str] = field(default_factory=lambda: {TOKEN})
     chunk_size: int | None = None
     address: str = ""
@@ -91,10 +107,10 @@ class Hub:
                     return one
         return None
 
-    def add(self, name: str, files: dict[str, bytes]) -> None:
-        """A public repository with these files."""
-        self.repositories[name] = Repository(private=False)
-        self.repositories[name].commit("initial commit", files)
+    def add(self, name: str, files: dict[str, bytes], *, readers: set[str] | None = None) -> Commit:
+        """A public repository with these files, or one that is private to `readers`."""
+        self.repositories[name] = Repository(private=readers is not None, readers=readers)
+        return self.repositories[name].commit("initial commit", files)
 
     def count(self, method: str, path: str) -> int:
         """How many requests of `method` had `path` in their path."""
@@ -185,11 +201,11 @@ class _Handler(BaseHTTPRequestHandler):
             if refused.code is not None:
                 answer.headers["X-Error-Code"] = refused.code
             answer.headers["X-Error-Message"] = refused.message
-        if fault is not None:
+        if fault is not None and fault.how == "lost":
             self._note(path, 0)
             self._hang_up()
         else:
-            self._send(path, answer)
+            self._send(path, answer, fault)
 
     def _hang_up(self) -> None:
         self.close_connection = True
@@ -208,7 +224,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _note(self, path: str, status: int) -> None:
         self.hub.requests.append((self.command, path, status))
 
-    def _send(self, path: str, answer: _Answer) -> None:
+    def _send(self, path: str, answer: _Answer, fault: Fault | None = None) -> None:
         self._note(path, answer.status)
         self.send_response(answer.status)
         for name, value in answer.headers.items():
@@ -216,13 +232,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer.body)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(answer.body)
+            self.wfile.write(answer.body[: len(answer.body) // 2] if fault else answer.body)
+        if fault is not None:
+            if fault.how == "stall":
+                self.hub.held.set()
+                self.hub.released.wait(timeout=120)
+            self._hang_up()
 
     def _answer(self, path: str, body: bytes) -> _Answer:
         where = path.strip("/").split("/")
         if where[0] == "store":
             return self._store(where[1], where[2] if len(where) > 2 else "", body)
-        self._authorize()
+        token = self._authorize()
         data = json.loads(body) if body and not path.startswith("/api/models/") else {}
         if path == "/api/repos/create":
             return self._create(data)
@@ -230,17 +251,22 @@ class _Handler(BaseHTTPRequestHandler):
             return _validate(data)
         if where[0] == "api" and where[1] == "models":
             name = "/".join(where[2:4])
-            return self._repository(name, where[4:], body)
+            return self._repository(name, where[4:], body, token)
         if path.endswith(".git/info/lfs/objects/batch"):
             return self._batch(data)
         if len(where) > 4 and where[2] == "resolve":
-            return self._resolve("/".join(where[:2]), "/".join(where[4:]))
+            return self._resolve("/".join(where[:2]), where[3], "/".join(where[4:]), token)
         raise _Refused(404, f"the test's hub has no {path}")
 
-    def _authorize(self) -> None:
-        token = self.headers.get("Authorization", "").removeprefix("Bearer ")
+    def _authorize(self) -> str | None:
+        """The token that was shown; None for nobody's, who may only look at what is public."""
+        shown = self.headers.get("Authorization")
+        if shown is None and self.command in {"GET", "HEAD"}:
+            return None
+        token = (shown or "").removeprefix("Bearer ")
         if token not in self.hub.tokens:
             raise _Refused(401, "Invalid username or password.")
+        return token
 
     def _create(self, data: dict[str, Any]) -> _Answer:
         name = f"{data['organization']}/{data['name']}"
@@ -252,21 +278,25 @@ class _Handler(BaseHTTPRequestHandler):
         self.hub.repositories[name] = repository
         return _json(address)
 
-    def _found(self, name: str) -> Repository:
-        if name not in self.hub.repositories:
-            raise _Refused(404, "Repository not found", "RepoNotFound")
-        return self.hub.repositories[name]
+    def _found(self, name: str, token: str | None) -> Repository:
+        found = self.hub.repositories.get(name)
+        readers = self.hub.tokens if found is None or found.readers is None else found.readers
+        if found is None or (found.private and token not in readers):
+            # The hub tells nobody that there is one.
+            raise _Refused(404 if token else 401, "Repository not found", "RepoNotFound")
+        return found
 
-    def _repository(self, name: str, rest: list[str], body: bytes) -> _Answer:
-        repository = self._found(name)
+    def _repository(self, name: str, rest: list[str], body: bytes, token: str | None) -> _Answer:
+        repository = self._found(name, token)
         if not rest or rest[0] == "revision":
+            commit = repository.at("/".join(rest[1:]) or "main")
             return _json(
                 {
                     "_id": "1",
                     "id": name,
-                    "sha": repository.head.oid,
+                    "sha": commit.oid,
                     "private": repository.private,
-                    "siblings": [{"rfilename": one} for one in sorted(repository.head.files)],
+                    "siblings": [_sibling(*one) for one in sorted(commit.files.items())],
                 }
             )
         if rest[0] == "preupload":
@@ -349,13 +379,28 @@ class _Handler(BaseHTTPRequestHandler):
         address = f"{self.hub.address}/{name}/commit/{commit.oid}"
         return _json({"success": True, "commitOid": commit.oid, "commitUrl": address})
 
-    def _resolve(self, name: str, path: str) -> _Answer:
-        repository = self._found(name)
-        content = repository.head.files.get(path)
+    def _resolve(self, name: str, revision: str, path: str, token: str | None) -> _Answer:
+        commit = self._found(name, token).at(revision)
+        content = commit.files.get(path)
         if content is None:
             raise _Refused(404, "Entry not found", "EntryNotFound")
         etag = hashlib.sha256(content).hexdigest()
-        return _Answer(content, {"X-Repo-Commit": repository.head.oid, "ETag": f'"{etag}"'})
+        headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{etag}"'}
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
+        if asked is None:
+            return _Answer(content, headers)
+        start, end = int(asked[1]), min(int(asked[2] or len(content)), len(content) - 1)
+        headers["Content-Range"] = f"bytes {start}-{end}/{len(content)}"
+        self.hub.ranges.append((path, start))
+        return _Answer(content[start : end + 1], headers, 206)
+
+
+def _sibling(path: str, content: bytes) -> dict[str, Any]:
+    entry = {"rfilename": path, "size": len(content), "blobId": git_hash(content)}
+    if path.endswith(_LARGE):
+        digest = hashlib.sha256(content).hexdigest()
+        entry["lfs"] = {"sha256": digest, "size": len(content), "pointerSize": 130}
+    return entry
 
 
 def _entry(path: str, content: bytes) -> dict[str, Any]:

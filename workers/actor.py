@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
+import ray.util
 import torch
 
 from workers.evaluator import Evaluator
@@ -14,13 +16,15 @@ from workers.work import Context, Evaluate, Prepare, Result, Work
 class Worker:
     """Runs work one piece at a time; a piece that raises is a result with its reason.
 
-    It may have `memory` bytes, or as many as there are.
+    It may have `memory` bytes, or as many as there are. With `node` its name says on which node of
+    the cluster it is.
     """
 
-    def __init__(self, name: str, memory: int | None = None) -> None:
+    def __init__(self, name: str, memory: int | None = None, *, node: bool = False) -> None:
         limit_memory(memory)
         torch.set_num_threads(1)
-        self._name = name
+        address: Callable[[], str] = ray.util.get_node_ip_address
+        self._name = f"{name} on {address()}" if node else name
         self._held: tuple[Context, Evaluator] | None = None
 
     def ready(self) -> str:

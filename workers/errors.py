@@ -1,7 +1,7 @@
 """Errors of the workers room.
 
 WorkerError
-└── PoolClosed   work was offered to a pool that is shutting down
+└── NoWorkers   no worker can be started on the cluster
 """
 
 
@@ -9,5 +9,5 @@ class WorkerError(Exception):
     """Base of everything this room raises on purpose."""
 
 
-class PoolClosed(WorkerError):
-    """The pool is closed and takes no more work."""
+class NoWorkers(WorkerError):
+    """Workers die as often as they are started."""

@@ -118,6 +118,7 @@ class Evaluator:
             measured=measured,
             steps=steps,
             documents=work.documents,
+            gguf=work.gguf,
         )
         return Result(work.id, worker, {}, None, time.perf_counter() - started, 0.0)
 

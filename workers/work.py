@@ -58,7 +58,7 @@ class Evaluate:
 class WriteCheckpoint:
     """Build the recipe's child and write it to `folder`. `recipe` is JSON, and so are `steps`, the
     recipes of the children that it names, by name. `documents` are texts to lay beside the model,
-    by file name."""
+    by file name, and `gguf` says whether it is written as a GGUF file too."""
 
     id: str
     context: Context
@@ -67,6 +67,7 @@ class WriteCheckpoint:
     timeout_seconds: float
     steps: Mapping[str, str] = field(default_factory=dict)
     documents: Mapping[str, str] = field(default_factory=dict)
+    gguf: bool = False
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,9 @@ def export(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be uploaded, and upload nothing.")
     ] = False,
+    gguf: Annotated[
+        bool, typer.Option("--gguf", help="Write it as a GGUF file too, for llama.cpp and its kin.")
+    ] = False,
     parent: Annotated[
         list[str] | None,
         typer.Option(help="NAME=OWNER/NAME: a parent's repository, for the card; once for each."),
@@ -55,6 +58,7 @@ def export(
                 target=to,
                 public=public,
                 dry_run=dry_run,
+                gguf=gguf,
                 parents=pairs("--parent", parent or []),
             )
         if to is not None:

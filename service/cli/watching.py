@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from rich import filesize
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -16,6 +17,7 @@ from service.jobs.schemas import JobDetail
 
 _POLL_SECONDS = 0.5
 _PHASES = {
+    "fetch": "waiting for its models",
     "queued": "waiting for a worker",
     "parents": "scoring the parents",
     "prepare": "computing statistics of the parents",
@@ -38,7 +40,7 @@ def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
             parents = client.evaluations(job_id, split="search", kind="parent")
             ended = job.trials_finished + job.trials_failed
             progress.update(bar, completed=ended, total=job.trials_total)
-            live.update(Group(_PHASES[job.phase], progress, *_notes(job, parents)))
+            live.update(Group(_now(job), progress, *_notes(job, parents)))
             if job.state in ENDED:
                 break
             time.sleep(_POLL_SECONDS)
@@ -51,6 +53,20 @@ def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
     else:
         console.print(f"the job is {job.state}" + (f": {job.reason}" if job.reason else ""))
     return job
+
+
+def _now(job: JobDetail) -> str:
+    if job.fetch is None:
+        return _PHASES[job.phase]
+    told = {
+        "fetching": "fetching its models",
+        "converting": "converting its models",
+        "reading": "reading its models",
+        "waiting": "waiting for room for its models",
+    }[job.fetch.step]
+    if not job.fetch.size:
+        return told
+    return f"{told}: {filesize.decimal(job.fetch.done)} of {filesize.decimal(job.fetch.size)}"
 
 
 def _notes(job: JobDetail, parents: list[EvaluationView]) -> list[str]:

@@ -17,4 +17,4 @@ def make_allocation(spec: SearchSpec, log: JobLog, database: Database) -> Alloca
     if isinstance(spec.allocation, AnchorsAllocation):
         return Anchors(spec.allocation, spec, log, database)
     size = spec.allocation.block
-    return Whole() if size is None else InBlocks(size, log)
+    return InBlocks(size, log) if isinstance(size, int) else Whole()

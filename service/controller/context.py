@@ -11,6 +11,7 @@ from search.spec import DirectAnswer, ModelShape, SearchSpec
 from service.errors import ServiceError
 from service.models import chats, located, shapes
 from service.settings import Settings
+from service.sources import cache
 from service.tables import Job
 from workers.work import Context
 
@@ -34,10 +35,13 @@ def make_ready(job: Job, settings: Settings) -> Ready:
     Raises Invalid when one is no longer there, and ModelChanged.
     """
     spec = SearchSpec.model_validate(job.spec)
-    checkpoints = located(spec, settings.models_dir)
+    checkpoints = located(spec, settings.models_dir, settings.downloads_dir)
     for alias, info in checkpoints.items():
         if content_digest(info.path) != job.model_digests[alias]:
             raise ModelChanged(f"model {alias!r} is no longer what it was at submission")
+    for info in checkpoints.values():
+        if info.path.is_relative_to(settings.downloads_dir):
+            cache.use(info.path)
     answers = {e.task: e.answer for e in spec.tasks if not isinstance(e.answer, DirectAnswer)}
     context = Context(
         models={spec.models[alias].ref: info.path for alias, info in checkpoints.items()},

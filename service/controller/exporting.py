@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 
 from merging.recipe import Recipe
+from search.spec import SearchSpec
 from service.controller.ancestry import folders_of
 from service.controller.context import make_ready, with_built
 from service.controller.holding import Holding, Holdings
@@ -21,6 +22,7 @@ from service.jobs import repository as jobs
 from service.leases import repository as leases
 from service.quotas import repository as quotas
 from service.settings import Settings
+from service.sources.finding import complete
 from service.tables import Export
 from service.trials import repository as trials
 from workers.work import Context, Result, Work, WriteCheckpoint
@@ -67,7 +69,15 @@ class ExportQueue:
                 for row in exports.in_state(session, "queued")
                 if row.id not in self._flying and self._holdings.may_take(held, row.id)
             ]
+            specs = {row.job_id: jobs.get(session, row.job_id).spec for row in fresh}
+        there = {
+            job_id: complete(SearchSpec.model_validate(spec), self._settings)
+            for job_id, spec in specs.items()
+        }
         for export in fresh:
+            if not there[export.job_id]:
+                # The fetcher brings the models back, or ends the export.
+                continue
             holding = self._held.get(export.id) or self._holdings.take(export.id)
             if holding is None:
                 continue
@@ -132,7 +142,7 @@ class ExportQueue:
             done[name] = step
         context = with_built(context, folders_of(recipe, built))
         work = write_step(of_export(export.id), context, recipe, folder, steps)
-        return replace(work, documents=self._documents(export, models))
+        return replace(work, documents=self._documents(export, models), gguf=export.gguf)
 
     def _documents(self, export: Export, models: Mapping[str, Path]) -> dict[str, str]:
         with self._database.transaction() as session:

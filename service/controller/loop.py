@@ -14,6 +14,7 @@ from functools import partial
 import structlog
 from structlog.contextvars import bound_contextvars
 
+from search.spec import SearchSpec
 from service.controller.dealing import deal
 from service.controller.exporting import ExportQueue
 from service.controller.handing import Hands
@@ -28,6 +29,8 @@ from service.leases import repository as leases
 from service.leases.repository import Held, LeaseLost
 from service.quotas import repository as quotas
 from service.settings import Settings
+from service.sources.fetcher import Fetcher
+from service.sources.finding import complete
 from service.tables import Job
 from service.webhooks.courier import Courier
 from workers.interface import MakeWorkers
@@ -61,6 +64,7 @@ class Controller(threading.Thread):
         self._uploader = Uploader(database, self._holdings, settings)
         self._courier = Courier(database, self._holdings, settings)
         self._limits = Limits(settings)
+        self._fetcher = Fetcher(database, self._holdings, settings)
         self._running: dict[str, RunningJob] = {}
         self._stopping = threading.Event()
         self._polled = -math.inf
@@ -95,6 +99,7 @@ class Controller(threading.Thread):
     def _move_jobs_on(self) -> None:
         self._uploader.start()
         self._courier.start()
+        self._fetcher.start()
         while not self._stopping.is_set():
             try:
                 self._holdings.start()
@@ -103,6 +108,7 @@ class Controller(threading.Thread):
             except DatabaseLost:
                 self._lose_database()
         self._uploader.stop()
+        self._fetcher.stop()
         self._drain()
         self._courier.stop()
         self._courier.join(_FAREWELL_SECONDS)
@@ -154,6 +160,7 @@ class Controller(threading.Thread):
             job
             for job in active
             if job.state not in {"cancelling", "pausing"}
+            and job.phase != jobs.FETCH
             and job.id not in self._running
             and self._holdings.may_take(held, job.id)
         ]
@@ -164,6 +171,9 @@ class Controller(threading.Thread):
                 self._try(partial(self._begin, job, holding), holding)
 
     def _begin(self, job: Job, holding: Holding) -> None:
+        if not complete(SearchSpec.model_validate(job.spec), self._settings):
+            self._await_models(holding)
+            return
         running = RunningJob(holding, job, self._settings)
         with holding.database.transaction() as session:
             if not quotas.may_run(session, job, self._settings):
@@ -186,6 +196,12 @@ class Controller(threading.Thread):
     def _tell_quota(self, running: RunningJob) -> None:
         with running.holding.database.transaction() as session:
             tell(session, running.id, rests=running.spent)
+
+    def _await_models(self, holding: Holding) -> None:
+        """Leave a job whose models made room for others' since it was admitted."""
+        with holding.database.transaction() as session:
+            jobs.enter_phase(session, holding.lease.subject, jobs.FETCH)
+            leases.release(session, holding.lease)
 
     def _cancel(self, job: Job, held: Mapping[str, Held]) -> None:
         if running := self._running.get(job.id):

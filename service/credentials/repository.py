@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy.orm import Session
 
 from service.account_tables import HubCredential
+from service.database import Database
 from service.exports.hub import hub_token
 from service.sealing import Seal, seal_of
 from service.settings import Settings
@@ -38,6 +41,16 @@ def token_of(session: Session, owner: str, settings: Settings) -> str | None:
     if found is not None:
         return seal_of(settings).open(found.sealed, _of(owner))
     return hub_token(settings) if settings.local and owner == LOCAL_OWNER else None
+
+
+def asked_for(database: Database, owner: str, settings: Settings) -> Callable[[], str | None]:
+    """`token_of`, for whoever may not need a token at all."""
+
+    def token() -> str | None:
+        with database.snapshot() as session:
+            return token_of(session, owner, settings)
+
+    return token
 
 
 def _of(owner: str) -> str:

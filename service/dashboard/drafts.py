@@ -15,7 +15,9 @@ from pydantic import BaseModel, Field
 
 from evaluators.catalogue import task_cards
 from merging.catalogue import methods
-from service.dependencies import SettingsDependency
+from service.accounts.authorisation import AccountDependency
+from service.credentials.repository import asked_for
+from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import FieldProblem, Invalid
 from service.jobs.admission import Admitted, admit
 from service.models import available
@@ -83,11 +85,17 @@ def get_choices(settings: SettingsDependency) -> Choices:
 
 
 @router.post("")
-def check_draft(draft: dict[str, Any], request: Request, settings: SettingsDependency) -> DraftView:
+def check_draft(
+    draft: dict[str, Any],
+    request: Request,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+    account: AccountDependency,
+) -> DraftView:
     """The draft in YAML and as a curl line, checked as submitting it would check it."""
     text = yaml.safe_dump(draft, sort_keys=False, allow_unicode=True)
     try:
-        admitted = admit(json.dumps(draft), settings)
+        admitted = admit(json.dumps(draft), settings, asked_for(database, account.owner, settings))
     except Invalid as error:
         errors = [FieldProblem(field=one.field, message=one.message) for one in error.errors]
         return DraftView(

@@ -178,7 +178,9 @@ def _model(job: Job, settings: Settings) -> CheckpointInfo | None:
     """One of the job's models, which are alike in shape; None if they are gone."""
     spec = SearchSpec.model_validate(job.spec)
     for alias, model in spec.models.items():
-        found = resolve(model.ref, settings.models_dir, f"models.{alias}.ref")
+        found = resolve(
+            model.ref, settings.models_dir, f"models.{alias}.ref", settings.downloads_dir
+        )
         if isinstance(found, CheckpointInfo):
             return found
     return None

@@ -15,6 +15,7 @@ KINDS = (
     "job.deleted",
     "job.extended",
     "job.failed",
+    "job.fetch",
     "job.finished",
     "job.paused",
     "job.pausing",

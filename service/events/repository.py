@@ -75,6 +75,12 @@ def data_of(session: Session, job_id: str, kind: str) -> list[dict[str, Any]]:
     return list(session.scalars(query))
 
 
+def latest(session: Session, job_id: str, kind: str) -> dict[str, Any] | None:
+    """What a job's last event of one kind says; None before the first."""
+    query = select(Event.data).where(Event.job_id == job_id, Event.kind == kind)
+    return session.scalars(query.order_by(Event.id.desc()).limit(1)).first()
+
+
 def newest(session: Session) -> int:
     """The cursor of the latest event; 0 before the first."""
     return session.scalars(select(EventCursor.last)).one()

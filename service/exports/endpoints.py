@@ -59,6 +59,7 @@ def request_export(
             repository=body.repository,
             public=body.public,
             dry_run=body.dry_run,
+            gguf=body.gguf,
             parents=body.parents,
         )
         session.flush()

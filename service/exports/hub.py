@@ -26,8 +26,8 @@ _OURS = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?|expand
 # What another attempt does not mend: who we are, what we may do, what we sent.
 _FINAL = {400, 401, 402, 403, 404, 413}
 
-# What the library raises; what `report` raises is the caller's. It wraps the errors of threads.
-_HUB_ERRORS = (httpx2.HTTPError, OSError, RuntimeError, ValueError)
+HUB_ERRORS = (httpx2.HTTPError, OSError, RuntimeError, ValueError)
+"""What the library raises; it wraps the errors of threads."""
 
 Report = Callable[[int, int], None]
 
@@ -70,13 +70,22 @@ def upload(
             # Making a repository that is there already changes nothing.
             api.create_repo(repository, private=not public, exist_ok=True)
             return _attempt(folder, repository, message, api, report)
-        except _HUB_ERRORS as error:
-            reason = _reason(error, str(api.token or ""))
+        except HUB_ERRORS as error:
+            why = reason(error, str(api.token or ""))
             if pause is None or not _passing(error):
-                raise UploadFailed(reason) from None
-            log.warning("upload_interrupted", repository=repository, reason=reason, pause=pause)
+                raise UploadFailed(why) from None
+            log.warning("upload_interrupted", repository=repository, reason=why, pause=pause)
             time.sleep(pause)
     raise AssertionError("unreachable")
+
+
+def reason(error: Exception, token: str | None) -> str:
+    """One line: what went wrong, and what caused that, without the token or signed addresses."""
+    lines = [f"{type(one).__name__}: {one}" for one in _chain(error)]
+    text = " ".join(" / ".join(lines).split())
+    # The queries of addresses are signatures.
+    text = re.sub(r"(https?://[^\s?']+)\?[^\s']*", r"\1", text)
+    return text.replace(token, "***") if token else text
 
 
 def _attempt(folder: Path, repository: str, message: str, api: HfApi, report: Report | None) -> str:
@@ -88,7 +97,7 @@ def _attempt(folder: Path, repository: str, message: str, api: HfApi, report: Re
     for file in files:
         addition = CommitOperationAdd(file.path, folder / file.path)
         # Small files go with the commit.
-        if file.path.endswith(".safetensors"):
+        if file.path.endswith((".safetensors", ".gguf")):
             api.preupload_lfs_files(repository, [addition])
         additions.append(addition)
         done += file.size
@@ -115,14 +124,6 @@ def _passing(error: Exception) -> bool:
         isinstance(one, HfHubHTTPError) and one.response.status_code in _FINAL
         for one in _chain(error)
     )
-
-
-def _reason(error: Exception, token: str) -> str:
-    """One line: what went wrong, and what caused that. The queries of addresses are signatures."""
-    lines = [f"{type(one).__name__}: {one}" for one in _chain(error)]
-    text = " ".join(" / ".join(lines).split())
-    text = re.sub(r"(https?://[^\s?']+)\?[^\s']*", r"\1", text)
-    return text.replace(token, "***") if token else text
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

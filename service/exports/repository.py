@@ -24,6 +24,7 @@ def create(
     repository: str | None = None,
     public: bool = False,
     dry_run: bool = False,
+    gguf: bool = False,
     parents: Mapping[str, str] | None = None,
 ) -> Export:
     """A new export of a trial's child for an owner, queued, to a folder that is not there yet.
@@ -33,7 +34,8 @@ def create(
     """
     if repository is not None and not dry_run:
         earlier = _earlier(session, job_id, trial, repository, owner)
-        if earlier and (earlier.public, earlier.parents) == (public, dict(parents or {})):
+        asked = (public, gguf, dict(parents or {}))
+        if earlier and (earlier.public, earlier.gguf, earlier.parents) == asked:
             if earlier.state == "failed":
                 earlier.state, earlier.reason, earlier.finished_at = "queued", None, None
             return earlier
@@ -47,6 +49,7 @@ def create(
         repository=repository,
         public=public,
         dry_run=dry_run,
+        gguf=gguf,
         parents=dict(parents or {}),
         warnings=[],
         uploaded=0,

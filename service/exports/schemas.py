@@ -32,6 +32,9 @@ class ExportRequest(BaseModel):
     dry_run: bool = Field(
         default=False, description="Write the folder, say what would be uploaded, upload nothing."
     )
+    gguf: bool = Field(
+        default=False, description="Write the child as a GGUF file too, for llama.cpp and its kin."
+    )
     parents: dict[str, Repository] = Field(
         default={},
         description="For the model card: the repositories of models that lie in the models folder, "
@@ -62,6 +65,7 @@ class ExportView(BaseModel):
     repository: str | None = Field(description="Its repository on the hub, if it goes there.")
     public: bool
     dry_run: bool
+    gguf: bool
     warnings: list[str] = Field(description="What to mind before publishing it.")
     uploaded: int = Field(description="Bytes uploaded so far.")
     size: int | None = Field(description="Bytes to upload, once that is known.")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import structlog
 from huggingface_hub import HfApi
-from huggingface_hub.utils.tqdm import disable_progress_bars
 from structlog.contextvars import bound_contextvars
 
 from service.controller.holding import Holding, Holdings
+from service.controller.repeating import Repeating
 from service.credentials import repository as credentials
 from service.database import Database, DatabaseLost
 from service.errors import ServiceError
@@ -24,10 +23,8 @@ from service.tables import Export
 
 log = structlog.get_logger(__name__)
 
-_POLL_SECONDS = 0.5
 
-
-class Uploader(threading.Thread):
+class Uploader(Repeating):
     """Carries exports in state `uploading` to the hub, until `stop` is called.
 
     Of several processes on a database the one that holds an export's lease uploads it. One that
@@ -36,31 +33,16 @@ class Uploader(threading.Thread):
     """
 
     def __init__(self, database: Database, holdings: Holdings, settings: Settings) -> None:
-        super().__init__(name="uploader", daemon=True)
+        super().__init__("uploader", self._carry_all)
         self._database = database
         self._holdings = holdings
         self._settings = settings
-        self._stopping = threading.Event()
-
-    def stop(self) -> None:
-        """Ask the thread to end after the upload that is under way."""
-        self._stopping.set()
-
-    def run(self) -> None:
-        """Look for exports to upload, and upload them."""
-        # Bars are for terminals: how far an upload is stands in its row.
-        disable_progress_bars()
-        while not self._stopping.wait(_POLL_SECONDS):
-            try:
-                self._carry_all()
-            except (*DatabaseLost, LeaseLost) as error:
-                log.warning("upload_interrupted", reason=str(error))
 
     def _carry_all(self) -> None:
         with self._database.snapshot() as session:
             waiting = exports.in_state(session, "uploading")
         for export in waiting:
-            if self._stopping.is_set():
+            if self.stopping.is_set():
                 break
             holding = self._holdings.take(export.id)
             if holding is not None:

@@ -33,28 +33,35 @@ from search.spec import (
     check_spec,
 )
 from service.errors import Invalid
-from service.models import chats, located, shapes
+from service.models import chats, shapes
 from service.settings import Settings
+from service.sources.finding import AskToken, find, nobody
 
 
 @dataclass(frozen=True)
 class Admitted:
-    """A spec that can run here, the headers of each of its models by alias, and the genes of each
-    stage by its name."""
+    """A spec that can run here, the headers of each of its models by alias, the genes of each
+    stage by its name, and which models are still to be fetched or converted."""
 
     spec: SearchSpec
     checkpoints: dict[str, CheckpointInfo]
     genes: dict[str, tuple[Gene, ...]]
+    absent: frozenset[str] = frozenset()
 
     def model_digests(self) -> dict[str, str]:
-        """The content digest of each model by alias; all of their weights are read for it."""
-        return {alias: content_digest(info.path) for alias, info in self.checkpoints.items()}
+        """The content digest of each model that is here, by alias; all of its weights are read."""
+        return {
+            alias: content_digest(info.path)
+            for alias, info in self.checkpoints.items()
+            if alias not in self.absent
+        }
 
 
-def admit(text: str, settings: Settings) -> Admitted:
+def admit(text: str, settings: Settings, token: AskToken = nobody) -> Admitted:
     """Check a spec (YAML, of which JSON is a part) before any model is loaded.
 
-    Raises Invalid, naming every field that is wrong.
+    The hub is asked with what `token` gives; None opens public models only. The spec comes back
+    with every repository pinned to a commit. Raises Invalid, naming every field that is wrong.
     """
     try:
         spec = SearchSpec.from_yaml(text)
@@ -64,9 +71,10 @@ def admit(text: str, settings: Settings) -> Admitted:
         raise Invalid(named) from error
     errors = _tasks(spec, settings)
     try:
-        checkpoints = located(spec, settings.models_dir)
+        found = find(spec, settings, token)
     except Invalid as error:
         raise Invalid([*error.errors, *errors]) from error
+    spec, checkpoints = found.spec, found.checkpoints
     try:
         chats(spec, checkpoints)
     except Invalid as error:
@@ -75,7 +83,7 @@ def admit(text: str, settings: Settings) -> Admitted:
     errors += check_spec(spec, shapes(checkpoints)) or _recipes(spec, checkpoints, genes)
     if errors:
         raise Invalid(errors)
-    return Admitted(_with_samplers(spec, genes), checkpoints, genes)
+    return Admitted(_with_samplers(spec, genes), checkpoints, genes, found.absent)
 
 
 def _with_samplers(spec: SearchSpec, genes: Mapping[str, Sequence[Gene]]) -> SearchSpec:

@@ -15,17 +15,20 @@ from starlette.concurrency import run_in_threadpool
 from search.errors import FieldError
 from search.spec import SearchSpec
 from service.accounts.authorisation import Account, AccountDependency, owned
+from service.credentials.repository import asked_for
 from service.database import Database
 from service.dependencies import DatabaseDependency, SettingsDependency
 from service.errors import Invalid, Problem
 from service.jobs import repository as jobs
 from service.jobs import submissions
 from service.jobs.admission import Admitted, admit
+from service.jobs.blocks import with_blocks
 from service.jobs.editing import Changes, changed
 from service.jobs.estimating import Estimate, estimate
 from service.jobs.listing import Filters, Sort, State, page
 from service.jobs.schemas import JobDetail, JobView, Priority
 from service.jobs.views import detail_of, view_of
+from service.leases import repository as leases
 from service.quotas import repository as quotas
 from service.settings import Settings
 from service.stages import repository as stages
@@ -80,12 +83,18 @@ async def submit_job(
 
 
 @router.post("/validate", openapi_extra=_BODY, responses={422: {"model": Problem}})
-async def validate_job(request: Request, settings: SettingsDependency) -> Estimate:
+async def validate_job(
+    request: Request,
+    database: DatabaseDependency,
+    settings: SettingsDependency,
+    account: AccountDependency,
+) -> Estimate:
     """Check a SearchSpec as submitting does, and say what it would search over and cost."""
     body = await request.body()
 
     def try_it() -> Estimate:
-        return estimate(admit(_text(body), settings), settings.tasks_dir)
+        token = asked_for(database, account.owner, settings)
+        return estimate(admit(_text(body), settings, token), settings.tasks_dir)
 
     return await run_in_threadpool(try_it)
 
@@ -141,7 +150,7 @@ def clone_job(
     """Submit a job's spec again, with other values where `changes` has some."""
     with database.snapshot() as session:
         spec = changed(jobs.get(session, job_id).spec, body.changes)
-    admitted = admit(json.dumps(spec), settings)
+    admitted = _admit(json.dumps(spec), database, settings, account)
     digests = admitted.model_digests()
     with database.transaction() as session:
         return detail_of(session, _create(session, admitted, digests, account, settings))
@@ -162,7 +171,7 @@ def _submit(
             made = submissions.made_by(session, account.owner, key, body)
             if made is not None:
                 return detail_of(session, made), False
-    admitted = admit(_text(body), settings)
+    admitted = _admit(_text(body), database, settings, account)
     digests = admitted.model_digests()
     with database.transaction() as session:
         # Writers take turns: one that was as quick as this one has its job in the database by now.
@@ -173,6 +182,13 @@ def _submit(
         if key is not None:
             submissions.remember(session, account.owner, key, body, job.id)
         return detail_of(session, job), True
+
+
+def _admit(text: str, database: Database, settings: Settings, account: Account) -> Admitted:
+    admitted = admit(text, settings, asked_for(database, account.owner, settings))
+    with database.snapshot() as session:
+        workers = leases.all_workers(session)
+    return with_blocks(admitted, workers, settings.tasks_dir)
 
 
 def _create(
@@ -188,7 +204,8 @@ def _create(
     spec = admitted.spec
     known = histories(session, spec, admitted.genes, partial(owned, session, account))
     data = spec.model_dump(mode="json")
-    job = jobs.create(session, spec.name, data, digests, priority, owner=account.owner)
+    phase = jobs.FETCH if admitted.absent else "queued"
+    job = jobs.create(session, spec.name, data, digests, priority, owner=account.owner, phase=phase)
     stages.remember(session, job.id, known)
     return job
 

@@ -65,6 +65,11 @@ def estimate(admitted: Admitted, tasks_dir: Path | None) -> Estimate:
     )
 
 
+def items_per_trial(spec: SearchSpec, tasks_dir: Path | None) -> int | None:
+    """Items of the search split, all tasks together; None where only the search would tell."""
+    return _sum(_size(entry, spec, tasks_dir)[0] for entry in spec.tasks)
+
+
 def _stage(
     stage: Stage, admitted: Admitted, items: int | None, tokens: int | None
 ) -> StageEstimate:

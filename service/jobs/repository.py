@@ -18,7 +18,8 @@ AT_WORK = ("running", "pausing", "cancelling")
 """States of a job that was taken up; one that is paused has no worker."""
 ENDED = ("finished", "failed", "cancelled")
 DELETED = "deleted"
-
+FETCH = "fetch"
+"""The phase of a job whose models are fetched or converted."""
 
 PRIORITY = 10
 
@@ -31,15 +32,16 @@ def create(
     priority: int = PRIORITY,
     *,
     owner: str = LOCAL_OWNER,
+    phase: str = "queued",
 ) -> Job:
-    """A new job, queued."""
+    """A new job, queued; in the phase `FETCH` it waits for its models first."""
     job = Job(
         id=uuid.uuid4().hex,
         owner=owner,
         name=name,
         spec=spec,
         state="queued",
-        phase="queued",
+        phase=phase,
         model_digests=dict(model_digests),
         priority=priority,
         created_at=now(),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.sources.schemas import FetchView
 from service.tables import Job
 from service.trials.repository import Progress
 
@@ -87,7 +88,12 @@ class JobView(BaseModel):
     state: str = Field(
         description="queued, running, pausing, paused, cancelling, finished, failed or cancelled"
     )
-    phase: str = Field(description="queued, parents, prepare, search, select, holdout or ended")
+    phase: str = Field(
+        description="fetch, queued, parents, prepare, search, select, holdout or ended"
+    )
+    fetch: FetchView | None = Field(
+        description="In the phase fetch: how far the models are that have to come first."
+    )
     reason: str | None = Field(description="Why the job failed, if it did.")
     priority: int = Field(description="Its weight among the jobs that share the workers.")
     trials_total: int | None = Field(
@@ -109,7 +115,14 @@ class JobView(BaseModel):
     finished_at: datetime | None
 
     @classmethod
-    def of(cls, job: Job, progress: Progress, stages: list[StageView], tags: list[str]) -> JobView:
+    def of(
+        cls,
+        job: Job,
+        progress: Progress,
+        stages: list[StageView],
+        tags: list[str],
+        fetch: FetchView | None = None,
+    ) -> JobView:
         """The view of a job row, its progress and that of its stages."""
         best = None
         if progress.best is not None and progress.best_fitness is not None:
@@ -123,6 +136,7 @@ class JobView(BaseModel):
             name=job.name,
             state=job.state,
             phase=job.phase,
+            fetch=fetch,
             reason=job.reason,
             priority=job.priority,
             trials_total=_total(stages),

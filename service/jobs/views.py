@@ -8,6 +8,7 @@ from service.events import repository as events
 from service.jobs.editing import tags_of
 from service.jobs.extending import renewals
 from service.jobs.schemas import JobDetail, JobView, StageView
+from service.sources import repository as sources
 from service.tables import Job
 from service.trials import repository as trials
 
@@ -17,7 +18,8 @@ def view_of(session: Session, job: Job) -> JobView:
     progress = trials.progress(session, job.id)
     endings = events.data_of(session, job.id, "stage.ended")
     views = StageView.all_of(job, progress.by_stage, endings, renewals(session, job.id))
-    return JobView.of(job, progress, views, tags_of(session, job.id))
+    fetch = sources.view_of(session, job)
+    return JobView.of(job, progress, views, tags_of(session, job.id), fetch)
 
 
 def detail_of(session: Session, job: Job) -> JobDetail:

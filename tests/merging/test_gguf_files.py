@@ -15,7 +15,13 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import merging.gguf_conversion
-from merging.checkpoint import content_digest, inspect_checkpoint, open_parent
+from merging.checkpoint import (
+    content_digest,
+    describe_checkpoint,
+    inspect_checkpoint,
+    is_there,
+    open_parent,
+)
 from merging.engine import MergeEngine
 from merging.errors import CheckpointError
 from merging.recipe import Recipe
@@ -117,6 +123,26 @@ def test_the_folder_holds_the_weights_and_the_tokenizer(file: Path, tied: Family
     with torch.no_grad():
         torch.testing.assert_close(models[0](tokens).logits, models[1](tokens).logits)
     assert AutoTokenizer.from_pretrained(parent.info.folder)('"#')["input_ids"] == [1, 2]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_description_says_what_the_folder_will_hold(
+    alone: bool, file: Path, tied: Family, cache: Path
+) -> None:
+    if not alone:
+        for name in ("config.json", "tokenizer.json"):
+            shutil.copyfile(tied["base"] / name, file.parent / name)
+    path = file if alone else file.parent
+    told = describe_checkpoint(path)
+    assert not is_there(path)
+    assert {one.suffix for one in cache.iterdir() if one.is_dir()} == {".described"}
+    info = inspect_checkpoint(path)
+    assert is_there(path)
+    assert told.tensors == info.tensors
+    assert (told.num_layers, told.tied_embeddings) == (info.num_layers, info.tied_embeddings)
+    written = (told.folder / "tokenizer.json").read_bytes()
+    assert written == (info.folder / "tokenizer.json").read_bytes()
+    assert describe_checkpoint(path) == info
 
 
 def test_quantised_weights_are_what_they_stand_for(tied: Family, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from huggingface_hub import ModelCard, ModelCardData, metadata_load
 from huggingface_hub.repocard import metadata_eval_result
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from merging.errors import CheckpointError
 from merging.recipe import Recipe
 from service.exports.figure import search_figure
 from service.exports.licences import ParentCard, read_card, resolve_licence
@@ -42,6 +43,16 @@ def test_the_folder_loads_and_holds_all_that_a_reader_needs(
     model: Any = AutoModelForCausalLM.from_pretrained(folder)
     assert model.config.num_hidden_layers == 3
     assert len(AutoTokenizer.from_pretrained(folder)) == len(WORDS)
+
+
+def test_a_gguf_file_is_refused_where_it_has_no_form(
+    app: FastAPI, api: TestClient, job_id: str
+) -> None:
+    with pytest.raises(CheckpointError, match="has a tokenizer of the kind WordLevel"):
+        export(app, api, job_id, gguf=True)
+    (view,) = api.get(f"/v1/jobs/{job_id}/exports").json()
+    assert view["gguf"]
+    assert view["files"] == []
 
 
 def test_the_card_is_one_that_the_hubs_library_reads(

@@ -4,6 +4,7 @@ export const KINDS = [
   "job.created",
   "job.started",
   "job.phase",
+  "job.fetch",
   "job.winner",
   "job.pausing",
   "job.paused",

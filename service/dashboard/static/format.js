@@ -15,6 +15,8 @@ export const moment = (iso) => moments.format(new Date(iso));
 export const clock = (iso) => clocks.format(new Date(iso));
 export const plural = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
+export const gigabytes = (bytes) => `${(bytes / 1e9).toFixed(1)} GB`;
+
 export function points(difference) {
   const rounded = Math.round(difference * 1000) / 10;
   const sign = rounded > 0 ? "+" : rounded < 0 ? "−" : "±";

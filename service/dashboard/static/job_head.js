@@ -2,7 +2,7 @@
 
 import { byId, element, redrawOn, setText } from "./dom.js";
 import { count, duration, elapsed, moment, percent, plural, points, roughly } from "./format.js";
-import { hasEnded, PHASES, phaseSentence } from "./words.js";
+import { fetchSentence, hasEnded, PHASES, phaseSentence } from "./words.js";
 
 const PACE_TRIALS = 30;
 const STOPPED = { failed: "Failed", cancelled: "Cancelled" };
@@ -65,9 +65,9 @@ function timesOf(job) {
 }
 
 // A job that failed or was cancelled says where it was: nothing is marked done after that.
-// Few jobs have statistics to compute: that phase is shown while it lasts.
+// Few jobs have models to fetch or statistics to compute: such a phase is shown while it lasts.
 function phaseItems(job) {
-  const phases = PHASES.filter(([name]) => name !== "prepare" || name === job.phase);
+  const phases = PHASES.filter(([name]) => !["fetch", "prepare"].includes(name) || name === job.phase);
   const at = phases.findIndex(([name]) => name === job.phase);
   const stopped = hasEnded(job) && job.state !== "finished";
   return phases.map(([name, label], index) => {
@@ -85,7 +85,8 @@ function progressSentence(data, done) {
   if (data.stopped) parts.push(`${count(data.stopped)} stopped early`);
   if (data.estimated) parts.push(`${count(data.estimated)} scored on anchors alone`);
   if (data.failed) parts.push(`${count(data.failed)} failed`);
-  if (job.state === "queued") parts.push("waiting for a worker");
+  if (job.fetch && job.state !== "paused") parts.push(fetchSentence(job.fetch));
+  else if (job.state === "queued") parts.push("waiting for a worker");
   else if (job.state === "cancelling") parts.push("stopping");
   else if (job.state === "pausing") parts.push("finishing what is being evaluated, then resting");
   else if (job.state === "paused") parts.push("resting until it is resumed");

@@ -4,7 +4,7 @@ import { at } from "./api.js";
 import { element, redrawOn, setText } from "./dom.js";
 import { count, duration, elapsed, moment, percent, points, roughly } from "./format.js";
 import { sparkLine } from "./spark.js";
-import { phaseSentence } from "./words.js";
+import { fetchSentence, phaseSentence } from "./words.js";
 
 const COLUMNS = ["State", "Trials", "Best so far", "Best fitness", "Best parent", "Started"];
 
@@ -22,7 +22,7 @@ export function newRow(job, onSelect) {
 export function fillRow(row, job, glance) {
   const [, , state, trials, course, best, parent, started] = row.querySelectorAll("td");
   const rival = glance?.parent_fitness ?? null;
-  redrawOn(state, [job.state, job.phase], () => stateOf(job));
+  redrawOn(state, [job.state, job.phase, job.fetch], () => stateOf(job));
   redrawOn(trials, [job.trials_finished, job.trials_failed, job.trials_total, glance?.seconds_left], () =>
     trialsOf(job, glance?.seconds_left ?? null),
   );
@@ -44,6 +44,7 @@ export function tickRow(row, job) {
 
 function stateOf(job) {
   const badge = element("span", { class: "badge", "data-state": job.state }, job.state);
+  if (job.fetch) return [badge, note(fetchSentence(job.fetch))];
   return job.state === "running" ? [badge, note(phaseSentence(job.phase))] : [badge];
 }
 
