@@ -65,8 +65,8 @@ def _find_nothing(result: Result) -> Result:
 
 
 DEEDS: Mapping[str, Callable[[Result], Result]] = {
-    "trial/1": _segfault,
-    "trial/2": _hang,
+    "trial/3": _segfault,
+    "trial/5": _hang,
     "trial/4": _eat_memory,
     "trial/7": _find_nothing,
 }
