@@ -217,6 +217,8 @@ def test_every_kind_of_event_can_be_asked_for_and_is_on_the_page() -> None:
     root = Path(__file__).parents[2]
     page = (root / "docs" / "webhooks.md").read_text().partition("## Kinds")[2]
     assert sorted(re.findall(r"`([a-z]+\.[a-z]+)`", page.partition("## ")[0])) == sorted(KINDS)
+    script = (root / "service/dashboard/static/event_kinds.js").read_text()
+    assert sorted(re.findall(r'"([a-z]+\.[a-z]+)"', script)) == sorted(KINDS)
     source = "".join(path.read_text() for path in sorted((root / "service").rglob("*.py")))
     sent = set(re.findall(r'append\(\s*session,[^")]*"([a-z]+\.[a-z]+)"', source))
     assert len(sent) > 12
