@@ -25,7 +25,9 @@ def test_scores_come_in_item_order() -> None:
         for item, completion in zip(few.items, completions, strict=True)
     ]
     scores = few.score(model)
-    assert scores == summary(few.item_scores(completions), sum(one.tokens for one in completions))
+    texts = [one.text for one in completions]
+    tokens = sum(one.tokens for one in completions)
+    assert scores == summary(few.item_scores(completions), tokens, texts)
     assert len(scores.values) == 10
     assert scores.tokens == sum(c.tokens for c in completions)
     assert few.score(model) == scores
@@ -43,7 +45,7 @@ def test_a_task_of_one_item(tmp_path: Path) -> None:
     prepared = PreparedTask(load_task("jsonl:one", tmp_path), "search", tokenizer)
     assert len(prepared.score(byte_llama(1, tokenizer)).values) == 1
     empty = PreparedTask(load_task("jsonl:one", tmp_path), "holdout", tokenizer)
-    assert empty.score(byte_llama(1, tokenizer)) == SplitScores([], 0, 0, 0, 0)
+    assert empty.score(byte_llama(1, tokenizer)) == SplitScores([], 0, 0, 0, 0, texts=[])
 
 
 @pytest.mark.parametrize(
@@ -70,4 +72,4 @@ def test_a_model_that_ends_at_once_answers_nothing(tmp_path: Path) -> None:
     prepared = PreparedTask(load_task("jsonl:sums", tmp_path), "search", tokenizer)
     assert prepared.completions(model) == [Completion("", truncated=False, tokens=1)] * 5
     scores = prepared.score(model)
-    assert scores == SplitScores([0.0] * 5, 0, 5, 0, 5)
+    assert scores == SplitScores([0.0] * 5, 0, 5, 0, 5, texts=[""] * 5)
