@@ -77,12 +77,17 @@ class Recorder:
         return fresh
 
     def original(self, trial: Trial) -> Subject | None:
-        """Whose scores are the trial's as well: an earlier trial's, or a parent's that it is."""
+        """Whose scores are the trial's as well: an earlier trial's, or a parent's that it is.
+
+        A broken model spoils the others' merges even with a weight of 0, so all must be sound.
+        """
         earlier = original_of(self._by_digest[trial.digest], trial)
         if earlier is not None:
             return Subject.trial(earlier.number)
         alias = self._log.models.get(trial.digest)
-        return Subject("parent", alias) if alias in self._log.parents() else None
+        sound = self._log.parents()
+        spoilt = len(sound) < len(self._spec.models)
+        return None if spoilt or alias not in sound else Subject("parent", alias)
 
     def copy(self, trial: Trial) -> bool:
         """Whether the trial has ended, as a copy if there is an original."""

@@ -55,7 +55,7 @@ def test_the_job_ends_with_a_winner_scored_once_on_holdout(
 def test_the_trial_log_holds_every_item_score(service: RunningService, finished: JobDetail) -> None:
     log = trial_log(service.data, finished.id)
     assert [trial["number"] for trial in log] == list(range(TRIALS))
-    assert [trial["generation"] for trial in log] == [0] * 6 + [1] * 6
+    assert [trial["generation"] for trial in log] == [0] * 3 + [1] * 6 + [2] * 3
     for trial in log:
         items = trial["items"]["word_problems_ja"]
         assert len(items) == 24
