@@ -71,9 +71,9 @@ class Complaints:
             self._seen.append(f"request: {request.url} {request.failure}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for all tests here, and no longer: its event loop would be in others' way."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("there is no chromium on this machine")

@@ -115,6 +115,7 @@ def test_events_say_what_was_chosen_and_what_was_scored_again(
     assert {event[2]["trial"] for event in events if event[1] == "trial.rescored"} <= again
 
 
+@pytest.mark.long
 def test_a_killed_service_estimates_the_same(
     service: RunningService, job: JobDetail, tmp_path: Path
 ) -> None:

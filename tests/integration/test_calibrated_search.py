@@ -63,6 +63,7 @@ def first_genomes(spec: SearchSpec, start: dict[str, list[float]] | None) -> lis
     return [list(genome) for genome in sampler.ask(sampler.batch)]
 
 
+@pytest.mark.long
 def test_statistics_are_computed_once_whatever_happens_to_the_service(tmp_path: Path) -> None:
     fisher = write_spec(tmp_path, spec_of("fisher", method="fisher", base=None))
     started = write_spec(tmp_path, spec_of("started", start="adamerging"))

@@ -144,6 +144,7 @@ def test_every_stop_follows_from_the_recorded_blocks(
             assert trial["fitness"] == pytest.approx(race.estimate(scored, rival))
 
 
+@pytest.mark.long
 def test_a_killed_service_decides_the_same(
     service: RunningService, raced: JobDetail, tmp_path: Path
 ) -> None:
