@@ -24,9 +24,10 @@ class FullAllocation(BaseModel):
 class RacingAllocation(BaseModel):
     """A candidate is scored block after block, and stopped once it is unlikely to be good enough.
 
-    `first` items are scored before the first decision, and `block` items between two decisions. A
-    candidate stops when its predicted chance of reaching the worst of the `elite` best trials of
-    its stage's earlier generations is below `error`. Seeds that are parents count from the start.
+    `first` items are scored before the first decision, and between two decisions `block` items, or
+    a quarter of those scored before if that is more. A candidate stops when its predicted chance of
+    reaching the worst of the `elite` best trials of its stage's earlier generations is below
+    `error`. Seeds that are parents count from the start.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -63,6 +63,9 @@ def test_blocks_hold_every_item_once_in_an_order_of_the_seed() -> None:
     assert [len(block.items) for block in first.blocks] == [40, 30, 20]
     whole = make_race(COUNTS, WEIGHTS, first=100, block=30, error=0.05, seed=3)
     assert [len(block.items) for block in whole.blocks] == [90]
+    long = make_race({"ja": 200}, {"ja": 1.0}, first=24, block=8, error=0.05, seed=3)
+    sizes = [len(block.items) for block in long.blocks]
+    assert sizes == [24, 8, 8, 10, 12, 15, 19, 24, 30, 37, 13]
     # A block is a sample of all tasks, not the first items of one.
     assert all(set(block.places) == set(COUNTS) for block in race.blocks)
 
