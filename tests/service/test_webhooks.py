@@ -157,10 +157,9 @@ def test_what_is_not_taken_is_sent_again_before_what_comes_after(
     last = _note(app, _job(app))
     seen = {}
     while (view := _view(api, made["id"]))["cursor"] < last:
-        seen[view["failures"]] = (view["last_status"], view["last_reason"] is None)
-    assert {(500, True), (404, True), (302, True), (None, False)} >= {*seen.values()} - {
-        (204, True)
-    }
+        if view["failures"]:
+            seen[view["failures"]] = (view["last_status"], view["last_reason"] is None)
+    assert {*seen.values()} <= {(500, True), (404, True), (302, True), (None, False)}
     assert receiver.cursors() == [last - 1] * 5 + [last]
     assert len({one.headers["webhook-id"] for one in receiver.deliveries}) == 2
 
