@@ -85,6 +85,9 @@ class Recorder:
         if earlier is not None:
             return Subject.trial(earlier.number)
         alias = self._log.models.get(trial.digest)
+        if alias is None:
+            # Nearly always; to find the parents takes a look at every evaluation there is.
+            return None
         sound = self._log.parents()
         spoilt = len(sound) < len(self._spec.models)
         return None if spoilt or alias not in sound else Subject("parent", alias)
