@@ -172,15 +172,22 @@ def _begin_sqlite_writer(connection: Connection) -> None:
     """Ask in even steps: SQLite's own waiting asks the less often the longer it has waited."""
     until = time.monotonic() + _PATIENCE_SECONDS
     connection.exec_driver_sql("PRAGMA busy_timeout = 0")
-    while True:
-        try:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            break
-        except OperationalError as error:
-            if "locked" not in str(error.orig) or time.monotonic() > until:
-                raise
+    try:
+        while not _begins(connection, last=time.monotonic() > until):
             time.sleep(random.uniform(0, _ASKING_SECONDS))
-    connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS}")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout = {1000 * _PATIENCE_SECONDS}")
+
+
+def _begins(connection: Connection, *, last: bool) -> bool:
+    """Whether the writer is let in now; raises OperationalError if not at the last try."""
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if last or "locked" not in str(error.orig):
+            raise
+        return False
+    return True
 
 
 def _let_postgresql_writers_queue(engine: Engine) -> None:
