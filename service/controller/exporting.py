@@ -9,7 +9,6 @@ from pathlib import Path
 import structlog
 
 from merging.recipe import Recipe
-from search.spec import SearchSpec
 from service.controller.ancestry import folders_of
 from service.controller.context import make_ready, with_built
 from service.controller.holding import Holding, Holdings
@@ -69,11 +68,8 @@ class ExportQueue:
                 for row in exports.in_state(session, "queued")
                 if row.id not in self._flying and self._holdings.may_take(held, row.id)
             ]
-            specs = {row.job_id: jobs.get(session, row.job_id).spec for row in fresh}
-        there = {
-            job_id: complete(SearchSpec.model_validate(spec), self._settings)
-            for job_id, spec in specs.items()
-        }
+            owners = {row.job_id: jobs.get(session, row.job_id) for row in fresh}
+        there = {job_id: complete(job, self._settings) for job_id, job in owners.items()}
         for export in fresh:
             if not there[export.job_id]:
                 # The fetcher brings the models back, or ends the export.

@@ -14,7 +14,6 @@ from functools import partial
 import structlog
 from structlog.contextvars import bound_contextvars
 
-from search.spec import SearchSpec
 from service.controller.dealing import deal
 from service.controller.exporting import ExportQueue
 from service.controller.handing import Hands
@@ -171,7 +170,7 @@ class Controller(threading.Thread):
                 self._try(partial(self._begin, job, holding), holding)
 
     def _begin(self, job: Job, holding: Holding) -> None:
-        if not complete(SearchSpec.model_validate(job.spec), self._settings):
+        if not complete(job, self._settings):
             self._await_models(holding)
             return
         running = RunningJob(holding, job, self._settings)

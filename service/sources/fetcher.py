@@ -57,7 +57,7 @@ class Fetcher(Repeating):
                 *(
                     job
                     for job in repository.exporting(session)
-                    if not finding.complete(SearchSpec.model_validate(job.spec), self._settings)
+                    if not finding.complete(job, self._settings)
                 ),
             ]
         due = [job for job in waiting if self._due(job.id)]
@@ -72,6 +72,16 @@ class Fetcher(Repeating):
     def _due(self, job_id: str) -> bool:
         return self._attempts.get(job_id, (0, 0.0))[1] <= time.monotonic()
 
+    def _failed(self, job: Job) -> int:
+        return self._attempts.get(job.id, (0, 0.0))[0]
+
+    def _put_off(self, job: Job, holding: Holding, error: ServiceError, *, failed: int) -> None:
+        """Leave the job until the pause after so many failed attempts is over."""
+        pause = PAUSES[max(failed - 1, 0)]
+        log.warning("fetch_interrupted", job=job.id, reason=str(error), pause=pause)
+        self._attempts[job.id] = (failed, time.monotonic() + pause)
+        self._holdings.release(holding)
+
     def _fetch(self, job: Job, holding: Holding) -> None:
         reason = None
         digests: dict[str, str] = {}
@@ -80,15 +90,13 @@ class Fetcher(Repeating):
             digests = self._bring(job, holding.database)
         except (*DatabaseLost, LeaseLost, Stopped):
             raise
-        except (HubAway, NoRoom) as error:
-            failed = self._attempts.get(job.id, (0, 0.0))[0]
-            if isinstance(error, NoRoom) or failed < len(PAUSES):
-                # Room comes when other jobs end, however long that takes.
-                count = failed if isinstance(error, NoRoom) else failed + 1
-                pause = PAUSES[max(count - 1, 0)]
-                log.warning("fetch_interrupted", job=job.id, reason=str(error), pause=pause)
-                self._attempts[job.id] = (count, time.monotonic() + pause)
-                self._holdings.release(holding)
+        except NoRoom as error:
+            # Room comes when other jobs end, however long that takes.
+            self._put_off(job, holding, error, failed=self._failed(job))
+            return
+        except HubAway as error:
+            if (failed := self._failed(job)) < len(PAUSES):
+                self._put_off(job, holding, error, failed=failed + 1)
                 return
             reason = str(error)
         except ServiceError as error:
@@ -113,7 +121,7 @@ class Fetcher(Repeating):
         with self._database.snapshot() as session:
             token = credentials.token_of(session, job.owner, self._settings)
         missing = [
-            one for one in finding.fetched(spec, self._settings) if not cache.has(downloads, *one)
+            one for one in finding.fetched(job, self._settings) if not cache.has(downloads, *one)
         ]
         models = [hub.pin(*one, token) for one in missing]
         models = [cache.describe(downloads, one, token)[0] for one in models]
@@ -133,8 +141,8 @@ class Fetcher(Repeating):
 
     def _make_room(self, models: Sequence[Pinned], report: _Report) -> None:
         with self._database.snapshot() as session:
-            specs = [SearchSpec.model_validate(job.spec) for job in repository.wanted(session)]
-        needed = {one for spec in specs for one in finding.fetched(spec, self._settings)}
+            jobs = repository.wanted(session)
+        needed = {one for job in jobs for one in finding.fetched(job, self._settings)}
         try:
             cache.make_room(
                 self._settings.downloads_dir, models, self._settings.download_bytes, needed

@@ -19,6 +19,7 @@ from service.models import resolve, sound
 from service.settings import Settings
 from service.sources import cache, hub
 from service.sources.hub import HubAway, SourceError
+from service.tables import Job
 
 AskToken = Callable[[], str | None]
 """Gives the hub token of whoever names a model, once one is needed."""
@@ -74,15 +75,20 @@ def find(spec: SearchSpec, settings: Settings, token: AskToken) -> Found:
     return Found(spec.model_copy(update={"models": models}), checkpoints, absent)
 
 
-def fetched(spec: SearchSpec, settings: Settings) -> list[tuple[str, str]]:
+def fetched(job: Job, settings: Settings) -> list[tuple[str, str]]:
     """The repositories and commits of a job's models that come from the hub, here or not."""
-    found = [_of_hub(model.ref, settings) for model in spec.models.values()]
+    found = [_of_hub(ref, settings) for ref in _refs_of(job)]
     return [one for one in dict.fromkeys(found) if one is not None]
 
 
-def complete(spec: SearchSpec, settings: Settings) -> bool:
+def complete(job: Job, settings: Settings) -> bool:
     """Whether nothing is to be fetched or converted before a job's models can be opened."""
-    return all(_is_here(model.ref, settings) for model in spec.models.values())
+    return all(_is_here(ref, settings) for ref in _refs_of(job))
+
+
+def _refs_of(job: Job) -> list[str]:
+    """The references of a job's models, as they are recorded."""
+    return [model["ref"] for model in job.spec["models"].values()]
 
 
 def _is_here(ref: str, settings: Settings) -> bool:
