@@ -21,8 +21,9 @@ from rich.table import Table
 import zoo
 from search.spec import RacingAllocation
 from service.cli.local_service import local_service
-from service.cli.watching import follow_job
-from service.client import ApiError, Client
+from service.cli.watching import follow_to_success
+from service.client import Client
+from service.jobs.schemas import JobDetail
 
 ROOT = Path(zoo.__file__).parent.parent
 SPEC = ROOT / "examples" / "japanese-maths.yaml"
@@ -110,13 +111,19 @@ def demo_spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, A
     return spec
 
 
-def search_demo(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> Figures:
-    """Run a search to its end. Raises ApiError if it fails."""
+def run_job(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> JobDetail:
+    """Submit a spec, by way of a file in the folder, and watch it to its end.
+
+    Raises ApiError unless it is finished.
+    """
     path = folder / f"{spec['name']}.yaml"
     path.write_text(yaml.safe_dump(spec), encoding="utf-8")
-    job = follow_job(console, client, client.submit(path).id)
-    if job.state != "finished":
-        raise ApiError([f"the job is {job.state}: {job.reason}"])
+    return follow_to_success(console, client, client.submit(path).id)
+
+
+def search_demo(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> Figures:
+    """Run a search to its end. Raises ApiError if it fails."""
+    job = run_job(client, console, folder, spec)
     score = client.result(job.id).holdout[0].accuracies[spec["tasks"][0]["task"]]
     return Figures(
         seed=spec["seed"],

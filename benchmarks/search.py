@@ -55,7 +55,7 @@ BEST_KNOWN = 0.706
 TARGET = 0.9 * BEST_KNOWN
 WORKERS = 2
 POPULATION = 5
-"""Soonest there with few children, by simulated searches of other seeds."""
+"""Soonest there, by simulated searches of seeds 1 to 5 and 11 to 15."""
 _SEARCHING = ("queued", "parents", "prepare", "search")
 _POLL_SECONDS = 0.5
 # It is outside the clock, and on a busy machine it takes minutes.

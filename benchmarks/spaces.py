@@ -18,11 +18,10 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.racing import ROOT
+from benchmarks.racing import ROOT, run_job
 from evaluators.intervals import mcnemar
 from service.cli.local_service import local_service
-from service.cli.watching import follow_job
-from service.client import ApiError, Client
+from service.client import Client
 from service.database import Database
 from service.evaluations import repository as evaluations
 from service.jobs.schemas import JobDetail
@@ -72,7 +71,7 @@ def main() -> None:
             for seed in options.seeds:
                 solved: dict[str, list[float]] = {}
                 for way in WAYS:
-                    job = _search(client, console, folder, job_spec(way, seed, options.trials))
+                    job = run_job(client, console, folder, job_spec(way, seed, options.trials))
                     solved[way] = _winner_scores(folder, job)
                     found.append(_outcome(client, job, way, solved))
                     if options.json:
@@ -93,15 +92,6 @@ def job_spec(way: str, seed: int, trials: int) -> dict[str, Any]:
         # All of it, so that none gets by on less than another.
         stage["budget"] = {"trials": round(share * trials)}
     return spec | {"name": f"{way}-{seed}".replace(", ", "-"), "seed": seed, "stages": stages}
-
-
-def _search(client: Client, console: Console, folder: Path, spec: dict[str, Any]) -> JobDetail:
-    path = folder / f"{spec['name']}.yaml".replace(" ", "-")
-    path.write_text(yaml.safe_dump(spec), encoding="utf-8")
-    job = follow_job(console, client, client.submit(path).id)
-    if job.state != "finished":
-        raise ApiError([f"the job is {job.state}: {job.reason}"])
-    return job
 
 
 def _winner_scores(folder: Path, job: JobDetail) -> list[float]:

@@ -12,7 +12,7 @@ import zoo
 from service.cli.local_service import local_service
 from service.cli.options import write_figures
 from service.cli.results import best_of_grid
-from service.cli.watching import follow_job
+from service.cli.watching import follow_to_success
 from service.client import ApiError, Client
 from service.jobs.schemas import JobDetail
 from service.results.schemas import Contender, ResultView
@@ -34,9 +34,7 @@ def run_demo(
     with local_service(folder, _MODELS, workers, console) as address, Client(address) as client:
         job = client.submit(spec or _SPEC)
         console.print(f"Dashboard: {address}/jobs/{job.id}", soft_wrap=True)
-        ended = follow_job(console, client, job.id)
-        if ended.state != "finished":
-            raise ApiError([f"the job is {ended.state}: {ended.reason}"])
+        ended = follow_to_success(console, client, job.id)
         export = client.export(job.id)
         console.print(f"Exported: {export.folder}", soft_wrap=True)
         figures = _figures(ended, client.result(job.id))

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from service.cli.results import holdout_table, remarks
-from service.client import Client
+from service.client import ApiError, Client
 from service.evaluations.schemas import EvaluationView
 from service.jobs.repository import ENDED
 from service.jobs.schemas import JobDetail
@@ -52,6 +52,14 @@ def follow_job(console: Console, client: Client, job_id: str) -> JobDetail:
             console.print(remark)
     else:
         console.print(f"the job is {job.state}" + (f": {job.reason}" if job.reason else ""))
+    return job
+
+
+def follow_to_success(console: Console, client: Client, job_id: str) -> JobDetail:
+    """Show progress until the job ends. Raises ApiError unless it is finished."""
+    job = follow_job(console, client, job_id)
+    if job.state != "finished":
+        raise ApiError([f"the job is {job.state}: {job.reason}"])
     return job
 
 
