@@ -16,105 +16,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import yaml
 from huggingface_hub.utils.sha import git_hash
 
-TOKEN = "hf_loopback_test_token"
+from tests.hub_state import Fault, Hub, Refused, Repository
+
 _LARGE = (".safetensors", ".bin", ".gguf", ".model")
-
-
-@dataclass
-class Fault:
-    """The first `times` requests of `method` whose path contains `path` go wrong.
-
-    `how` is a status to answer with; `cut`, the connection closed after half of the body; `lost`,
-    the request carried out and the connection closed instead of an answer; `short`, closed after
-    half of the answer's body; `stall`, left open there until `Hub.released` is set; or `hold`,
-    nothing answered until then.
-    """
-
-    method: str
-    path: str
-    how: int | Literal["cut", "lost", "hold", "short", "stall"]
-    times: int = 1
-
-
-@dataclass
-class Commit:
-    """A commit: its id, its message and all files of the repository after it."""
-
-    oid: str
-    message: str
-    files: dict[str, bytes]
-
-
-@dataclass
-class Repository:
-    """A repository and its history, oldest first.
-
-    A private one is open to `readers` alone, or, for None, to every token that there is.
-    """
-
-    private: bool
-    readers: set[str] | None = None
-    commits: list[Commit] = field(default_factory=list)
-
-    def commit(self, message: str, files: dict[str, bytes]) -> Commit:
-        digest = hashlib.sha1(f"{len(self.commits)} {message}".encode()).hexdigest()
-        self.commits.append(Commit(digest, message, files))
-        return self.commits[-1]
-
-    @property
-    def head(self) -> Commit:
-        return self.commits[-1]
-
-    def at(self, revision: str) -> Commit:
-        """The commit of this id, or the last one for the branch `main`."""
-        for commit in self.commits:
-            if commit.oid == revision:
-                return commit
-        if revision != "main":
-            raise _Refused(404, "Revision not found", "RevisionNotFound")
-        return self.head
-
-
-@dataclass
-class Hub:
-    """What the server holds, the `requests` that it got (method, path and status), and of which
-    files it was asked for a part, from which byte on (`ranges`)."""
-
-    repositories: dict[str, Repository] = field(default_factory=dict)
-    large: dict[str, bytes] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    requests: list[tuple[str, str, int]] = field(default_factory=list)
-    ranges: list[tuple[str, int]] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=lambda: {TOKEN})
-    chunk_size: int | None = None
-    address: str = ""
-    parts: dict[tuple[str, int], bytes] = field(default_factory=dict)
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    held: threading.Event = field(default_factory=threading.Event)
-    released: threading.Event = field(default_factory=threading.Event)
-
-    def fault(self, method: str, path: str) -> Fault | None:
-        with self.lock:
-            for one in self.faults:
-                if one.times > 0 and one.method == method and one.path in path:
-                    one.times -= 1
-                    return one
-        return None
-
-    def add(self, name: str, files: dict[str, bytes], *, readers: set[str] | None = None) -> Commit:
-        """A public repository with these files, or one that is private to `readers`."""
-        self.repositories[name] = Repository(private=readers is not None, readers=readers)
-        return self.repositories[name].commit("initial commit", files)
-
-    def count(self, method: str, path: str) -> int:
-        """How many requests of `method` had `path` in their path."""
-        return sum(one == method and path in where for one, where, _ in self.requests)
 
 
 @contextmanager
@@ -138,12 +48,6 @@ def hub_server() -> Iterator[Hub]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-class _Refused(Exception):
-    def __init__(self, status: int, message: str, code: str | None = None) -> None:
-        super().__init__(message)
-        self.status, self.message, self.code = status, message, code
 
 
 @dataclass
@@ -196,7 +100,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             with self.hub.lock:
                 answer = self._answer(path, body)
-        except _Refused as refused:
+        except Refused as refused:
             answer = _json({"error": refused.message}, refused.status)
             if refused.code is not None:
                 answer.headers["X-Error-Code"] = refused.code
@@ -256,7 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._batch(data)
         if len(where) > 4 and where[2] == "resolve":
             return self._resolve("/".join(where[:2]), where[3], "/".join(where[4:]), token)
-        raise _Refused(404, f"the test's hub has no {path}")
+        raise Refused(404, f"the test's hub has no {path}")
 
     def _authorize(self) -> str | None:
         """The token that was shown; None for nobody's, who may only look at what is public."""
@@ -265,7 +169,7 @@ class _Handler(BaseHTTPRequestHandler):
             return None
         token = (shown or "").removeprefix("Bearer ")
         if token not in self.hub.tokens:
-            raise _Refused(401, "Invalid username or password.")
+            raise Refused(401, "Invalid username or password.")
         return token
 
     def _create(self, data: dict[str, Any]) -> _Answer:
@@ -283,7 +187,7 @@ class _Handler(BaseHTTPRequestHandler):
         readers = self.hub.tokens if found is None or found.readers is None else found.readers
         if found is None or (found.private and token not in readers):
             # The hub tells nobody that there is one.
-            raise _Refused(404 if token else 401, "Repository not found", "RepoNotFound")
+            raise Refused(404 if token else 401, "Repository not found", "RepoNotFound")
         return found
 
     def _repository(self, name: str, rest: list[str], body: bytes, token: str | None) -> _Answer:
@@ -307,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._commit(name, repository, body)
         if rest[0] == "tree":
             return _json([_entry(path, content) for path, content in repository.head.files.items()])
-        raise _Refused(404, f"the test's hub has no {rest}")
+        raise Refused(404, f"the test's hub has no {rest}")
 
     def _mode(self, repository: Repository, asked: dict[str, Any]) -> dict[str, Any]:
         path = asked["path"]
@@ -346,7 +250,7 @@ class _Handler(BaseHTTPRequestHandler):
         if what == "verify":
             wanted = json.loads(body)
             if len(self.hub.large.get(oid, b"")) != wanted["size"]:
-                raise _Refused(404, "this object is not here")
+                raise Refused(404, "this object is not here")
             return _json({})
         if what == "complete":
             numbers = [one["partNumber"] for one in json.loads(body)["parts"]]
@@ -355,7 +259,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.hub.parts[oid, int(what)] = body
             return _Answer(headers={"ETag": hashlib.md5(body).hexdigest()})
         if hashlib.sha256(body).hexdigest() != oid:
-            raise _Refused(400, "the content is another")
+            raise Refused(400, "the content is another")
         self.hub.large[oid] = body
         return _Answer(headers={"ETag": oid})
 
@@ -363,7 +267,7 @@ class _Handler(BaseHTTPRequestHandler):
         lines = [json.loads(line) for line in body.splitlines()]
         header = lines[0]["value"]
         if header.get("parentCommit") not in (None, repository.head.oid):
-            raise _Refused(412, "A commit has happened since. Please refresh and try again.")
+            raise Refused(412, "A commit has happened since. Please refresh and try again.")
         files = dict(repository.head.files)
         for line in lines[1:]:
             value = line["value"]
@@ -371,7 +275,7 @@ class _Handler(BaseHTTPRequestHandler):
                 files[value["path"]] = base64.b64decode(value["content"])
             elif line["key"] == "lfsFile":
                 if value["oid"] not in self.hub.large:
-                    raise _Refused(400, f"the content of {value['path']} was not uploaded")
+                    raise Refused(400, f"the content of {value['path']} was not uploaded")
                 files[value["path"]] = self.hub.large[value["oid"]]
             else:
                 del files[value["path"]]
@@ -383,7 +287,7 @@ class _Handler(BaseHTTPRequestHandler):
         commit = self._found(name, token).at(revision)
         content = commit.files.get(path)
         if content is None:
-            raise _Refused(404, "Entry not found", "EntryNotFound")
+            raise Refused(404, "Entry not found", "EntryNotFound")
         etag = hashlib.sha256(content).hexdigest()
         headers = {"X-Repo-Commit": commit.oid, "ETag": f'"{etag}"'}
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))

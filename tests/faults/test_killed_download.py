@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hub_server import Fault, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import Fault
 from tests.running import RunningService, wait_for_end
 from tests.tiny import write_llama
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from service.app import create_app
 from service.cli import app as cuvee
 from service.settings import Settings
-from tests.hub_server import TOKEN, Fault, Hub, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import TOKEN, Fault, Hub
 from tests.running import REPOSITORY, RunningService
 from tests.service.exported import finished_job
 from tests.zoo_spec import zoo_spec

@@ -19,7 +19,8 @@ from service.jobs.repository import ENDED
 from service.sealing import new_key
 from service.tables import Base
 from tests.faults.conftest import opened, search, submit_again
-from tests.hub_server import Hub, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import Hub
 from tests.receiver import Receiver, receiving
 from tests.running import REPOSITORY, RunningService
 from tests.tiny import write_llama

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from evaluators.generation import generate
 from evaluators.likelihood import log_likelihoods, prepare_pairs
 from evaluators.shared_prefix import read_prefix
 from evaluators.task import GenerationSettings, Item
-from merging.checkpoint import check_recipe, inspect_checkpoint, open_parent
+from merging.checkpoint import open_parent
 from merging.dataflow.fold import FoldedPath
 from merging.dataflow.path import Hop, read_path
 from merging.engine import MergeEngine
@@ -313,33 +313,6 @@ def test_numbers_along_a_slice_are_one_a_layer() -> None:
     assert path.hops == (Hop("a", 1, 1.0), Hop("a", 2, 0.5), Hop("a", 3, 2.0))
 
 
-BAD: list[tuple[dict[str, Any], str, str]] = [
-    ({"input_scale": 0}, "slices[0].sources[0].parameters.input_scale", "must not be 0"),
-    ({"input_scale": True}, "slices[0].sources[0].parameters.input_scale", "must be a number"),
-    (
-        {"input_scale": [{"filter": "mlp", "value": 1}]},
-        "slices[0].sources[0].parameters.input_scale",
-        "belongs to no tensor",
-    ),
-    ({"scale": 2}, "slices[0].sources[0].parameters.scale", "use input_scale"),
-]
-
-
-@pytest.mark.parametrize(("parameters", "field", "message"), BAD)
-def test_what_is_no_path(parameters: Mapping[str, Any], field: str, message: str) -> None:
-    source = {"model": "a", "layer_range": [0, 1], "parameters": dict(parameters)}
-    recipe = Recipe.parse({"merge_method": "passthrough", "slices": [{"sources": [source]}]})
-    with pytest.raises(RecipeError) as caught:
-        read_path(recipe)
-    assert caught.value.field == field
-    assert message in caught.value.message
-
-
-def test_a_path_has_an_end() -> None:
-    with pytest.raises(RecipeError, match="slices: 1025 hops are more than the 1024 allowed"):
-        read_path(recipe_of([("a", 0, 1.0)] * 1025))
-
-
 def test_layers_there_are_not(parents: dict[str, Path]) -> None:
     with pytest.raises(RecipeError, match="layer_range ends at 3, but 'b' has 2 layers"):
         MergeEngine(parents).merge(recipe_of([("a", 0, 1.0), ("b", 2, 1.0)]))
@@ -356,26 +329,6 @@ def test_an_input_scale_needs_slices(parents: dict[str, Path]) -> None:
         MergeEngine(parents).merge(recipe)
 
 
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        ({"rms_norm_eps": 1e-3}, "rms_norm_eps is 0.001 in 'c' but 1e-06 in 'a'"),
-        ({"rope_parameters": {"rope_type": "default", "rope_theta": 7.0}}, "rope_parameters is"),
-        ({"hidden_act": "gelu"}, "hidden_act is gelu in 'c' but silu in 'a'"),
-    ],
-)
-def test_blocks_must_agree_on_what_they_read(
-    changed: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    folders = {
-        "a": write(tmp_path / "a", "llama", 1),
-        "c": write(tmp_path / "c", "llama", 2, **changed),
-    }
-    with pytest.raises(RecipeError, match=message) as caught:
-        MergeEngine(folders).merge(recipe_of([("a", 0, 1.0), ("c", 0, 1.0)]))
-    assert caught.value.field == "slices[1].sources[0].model"
-
-
 def test_embeddings_between_the_ends_may_be_of_any_size(tmp_path: Path) -> None:
     folders = {
         "a": write(tmp_path / "a", "llama", 1),
@@ -389,21 +342,3 @@ def test_embeddings_between_the_ends_may_be_of_any_size(tmp_path: Path) -> None:
     torch.testing.assert_close(logits(loaded), logits(child), rtol=1e-4, atol=2e-4)
     with pytest.raises(RecipeError, match="is 31x32 in 'b' but 20x32 in 'a'"):
         MergeEngine(folders).merge(recipe_of([("a", 0, 1.0), ("b", 0, 1.0)]))
-
-
-def test_only_some_families_are_scaled(tmp_path: Path) -> None:
-    """Gemma's norms multiply by one more than their weight, so a sign cannot go there."""
-    kind: Any = transformers.GemmaForCausalLM
-    kind(transformers.GemmaConfig(**COMMON, num_hidden_layers=2)).save_pretrained(tmp_path / "a")
-    infos = {"a": inspect_checkpoint(tmp_path / "a")}
-    with pytest.raises(RecipeError, match=r"slices: input_scale is for blocks of .*, not of gemma"):
-        check_recipe(recipe_of([("a", 0, 1.0), ("a", 1, 0.5)]), infos)
-    check_recipe(recipe_of([("a", 0, 1.0), ("a", 1, 1.0)]), infos)
-
-
-def test_models_of_another_make_have_no_path(tmp_path: Path) -> None:
-    kind: Any = transformers.GPT2LMHeadModel
-    config = transformers.GPT2Config(n_embd=16, n_head=2, n_layer=2, n_positions=16, vocab_size=20)
-    kind(config).save_pretrained(tmp_path / "a")
-    with pytest.raises(CheckpointError, match="which gpt2 has not"):
-        MergeEngine({"a": tmp_path / "a"}).merge(recipe_of([("a", 0, 1.0), ("a", 1, 1.0)]))

@@ -10,7 +10,8 @@ from huggingface_hub import HfApi, constants, snapshot_download
 
 from service.exports.hub import UploadFailed, hub_token, upload
 from service.settings import Settings
-from tests.hub_server import TOKEN, Fault, Hub, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import TOKEN, Fault, Hub
 from tests.tiny import write_llama
 
 # It is the library's own call that its HTTP client warns of.

@@ -26,7 +26,8 @@ from service.cli import app as cuvee
 from service.imports.sources import parse_steps, read_source
 from service.imports.starting import starting_spec
 from service.models import located, shapes
-from tests.hub_server import TOKEN, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import TOKEN
 from tests.service.exported import export, finished_job, folder_of
 
 TASK = "word_problems_ja"

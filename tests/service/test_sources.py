@@ -28,11 +28,13 @@ from service.sources.cache import NoRoom
 from service.sources.hub import HubAway, SourceError
 from service.tables import Event
 from tests.faults.instant_workers import InstantWorkers
-from tests.hub_server import TOKEN, Fault, Hub, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import TOKEN, Fault, Hub
 from tests.merging.conftest import write_model
 from tests.merging.test_gguf_files import write_gguf
 from tests.service.conftest import Spec
 from tests.tiny import write_llama
+from tests.waiting import until
 
 NAME = "org/right"
 WEIGHTS = "model.safetensors"
@@ -265,10 +267,9 @@ def test_a_hub_that_lets_nobody_in_any_more_fails_the_job(
     with cache.alone(settings.downloads_dir):
         job = submit(f"{NAME}@main").json()
         hub.repositories[NAME].private, hub.repositories[NAME].readers = True, set()
-    deadline = time.monotonic() + 60
-    while (seen := api.get(f"/v1/jobs/{job['id']}").json())["state"] == "queued":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    path = f"/v1/jobs/{job['id']}"
+    until(lambda: api.get(path).json()["state"] != "queued", 60)
+    seen = api.get(path).json()
     assert seen["state"] == "failed"
     assert "there is no such repository, or it is private" in seen["reason"]
 
@@ -280,11 +281,9 @@ def test_an_export_brings_evicted_models_back(
     wait(api, job["id"], "finished")
     shutil.rmtree(settings.downloads_dir)
     export = api.post(f"/v1/jobs/{job['id']}/exports", json={}).json()
-    deadline = time.monotonic() + 60
-    while export["state"] == "queued":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        export = api.get(f"/v1/jobs/{job['id']}/exports/{export['id']}").json()
+    path = f"/v1/jobs/{job['id']}/exports/{export['id']}"
+    until(lambda: api.get(path).json()["state"] != "queued", 60)
+    export = api.get(path).json()
     assert export["state"] == "finished", export["reason"]
     assert (Path(export["folder"]) / WEIGHTS).is_file()
     assert api.post(f"/v1/jobs/{job['id']}/extend", json={"trials": 4}).status_code == 202

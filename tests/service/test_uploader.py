@@ -17,7 +17,8 @@ from service.controller.holding import Holdings
 from service.exports.uploader import Uploader
 from service.sealing import new_key
 from service.settings import Settings
-from tests.hub_server import TOKEN, Hub, hub_server
+from tests.hub_server import hub_server
+from tests.hub_state import TOKEN, Hub
 from tests.service.bearers import bearer
 from tests.service.conftest import Spec
 from tests.service.exported import export, finished_job
