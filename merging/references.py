@@ -16,7 +16,8 @@ from merging.errors import CheckpointError
 from merging.model_files import read_json
 
 _REPOSITORY = re.compile(r"^([\w.-]+/[\w.-]+)@([\w./-]+)$")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+COMMIT = re.compile(r"[0-9a-f]{40}")
+"""The id of a commit."""
 
 
 def resolve(reference: str, root: Path, downloads: Path | None = None) -> Path:
@@ -47,7 +48,7 @@ def resolve(reference: str, root: Path, downloads: Path | None = None) -> Path:
         raise CheckpointError(
             f"there is no model {reference!r}; one of a repository is written org/name@revision"
         )
-    if downloads is not None and _COMMIT.fullmatch(named[1]):
+    if downloads is not None and COMMIT.fullmatch(named[1]):
         place = download_place(downloads, *named)
         if place.is_dir():
             return place

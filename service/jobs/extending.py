@@ -55,7 +55,7 @@ def extend(session: Session, job_id: str, more: MoreBudget) -> Job:
     job = jobs.get(session, job_id)
     if job.state != "finished":
         raise Conflict(f"the job is {job.state}; only a finished one can be extended")
-    counts = trials.counts_by_stage(session, job_id)
+    counts = trials.progress(session, job_id).by_stage
     stage = StageView.all_of(job, counts, events.data_of(session, job_id, "stage.ended"))[-1]
     budget = job.spec["stages"][-1]["budget"]
     spec = _extended(job.spec, _raised(budget, more.given(), stage))

@@ -29,6 +29,7 @@ from huggingface_hub.utils.sha import git_hash, sha_fileobj
 from huggingface_hub.utils.tqdm import tqdm
 
 from merging.model_files import FLOATS, INDEX, TOKENIZER_FILES, TensorInfo
+from merging.references import COMMIT
 from service.errors import ServiceError
 from service.exports.hub import HUB_ERRORS, reason
 
@@ -36,7 +37,6 @@ Grow = Callable[[int], None]
 """Told of bytes as they come; a negative number takes some back."""
 
 _DESCRIPTION = ("config.json", *TOKENIZER_FILES, "README.md", INDEX)
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 _WHOLE = "model.safetensors"
 _WEIGHTS = re.compile(r"[\w.-]+\.safetensors")
 _PART = ".part"
@@ -97,7 +97,7 @@ def pin(repository: str, revision: str, token: str | None) -> Pinned:
         info = HfApi(token=token or False).model_info(
             repository, revision=revision, files_metadata=True
         )
-    if info.sha is None or not _COMMIT.fullmatch(info.sha):
+    if info.sha is None or not COMMIT.fullmatch(info.sha):
         raise SourceError(f"{repository}@{revision}: the hub names no commit")
     files = {}
     for one in info.siblings or []:

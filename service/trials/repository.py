@@ -213,12 +213,6 @@ def fitness_of(session: Session, job_id: str) -> dict[int, float | None]:
     return dict(session.execute(query).all())
 
 
-def counts_by_stage(session: Session, job_id: str) -> dict[str, int]:
-    """How many trials each stage has, ended or not."""
-    query = select(Trial.stage, func.count()).where(Trial.job_id == job_id).group_by(Trial.stage)
-    return dict(session.execute(query).all())
-
-
 def progress(session: Session, job_id: str) -> Progress:
     """Counts, the best so far and the time span, from indexes alone: no trial is read."""
     states: Counter[str] = Counter()
