@@ -25,7 +25,7 @@ class RacingAllocation(BaseModel):
     """A candidate is scored block after block, and stopped once it is unlikely to be good enough.
 
     `first` items are scored before the first decision, and between two decisions `block` items, or
-    a quarter of those scored before if that is more. A candidate stops when its predicted chance of
+    an eighth of those scored before if that is more. A candidate stops when its predicted chance of
     reaching the worst of the `elite` best trials of its stage's earlier generations is below
     `error`. Seeds that are parents count from the start.
     """
@@ -33,7 +33,7 @@ class RacingAllocation(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["racing"]
-    first: int = Field(default=24, ge=1, le=100_000)
+    first: int = Field(default=16, ge=1, le=100_000)
     block: int = Field(default=8, ge=1, le=100_000)
     error: float = Field(default=0.05, gt=0, lt=0.5)
     elite: int = Field(default=1, ge=1, le=1000)

@@ -55,7 +55,7 @@ _ROUNDING = 1e-9
 _ORDER = -1 % 2**32
 # The further a candidate has come, the likelier it is to be scored whole: larger blocks, which cost
 # less time an item, then save more than an earlier decision would.
-_GROWTH = 4
+_GROWTH = 8
 
 Scores = Mapping[str, Sequence[float]]
 """Item scores in [0, 1] by task."""
@@ -189,7 +189,7 @@ def make_race(
 ) -> Race:
     """All items of all tasks in one order that follows from `seed`, cut into blocks.
 
-    Block 0 has `first` items, each later one `block`, or a quarter of those before it if that is
+    Block 0 has `first` items, each later one `block`, or an eighth of those before it if that is
     more. `counts` and `weights` are the number of items and the weight in the fitness by task.
     """
     items = [(task, place) for task in sorted(counts) for place in range(counts[task])]

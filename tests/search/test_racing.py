@@ -63,9 +63,9 @@ def test_blocks_hold_every_item_once_in_an_order_of_the_seed() -> None:
     assert [len(block.items) for block in first.blocks] == [40, 30, 20]
     whole = make_race(COUNTS, WEIGHTS, first=100, block=30, error=0.05, seed=3)
     assert [len(block.items) for block in whole.blocks] == [90]
-    long = make_race({"ja": 200}, {"ja": 1.0}, first=24, block=8, error=0.05, seed=3)
+    long = make_race({"ja": 200}, {"ja": 1.0}, first=16, block=8, error=0.05, seed=3)
     sizes = [len(block.items) for block in long.blocks]
-    assert sizes == [24, 8, 8, 10, 12, 15, 19, 24, 30, 37, 13]
+    assert sizes == [16, *[8] * 7, 9, 10, 11, 12, 14, 16, 18, 20, 18]
     # A block is a sample of all tasks, not the first items of one.
     assert all(set(block.places) == set(COUNTS) for block in race.blocks)
 
@@ -166,7 +166,7 @@ def test_errors_are_no_more_than_stated(tasks: dict[str, tuple[int, float]], err
     """
     counts = {task: n for task, (n, _) in tasks.items()}
     weights = {task: weight for task, (_, weight) in tasks.items()}
-    race = make_race(counts, weights, first=24, block=8, error=error, seed=1)
+    race = make_race(counts, weights, first=16, block=8, error=error, seed=1)
     source, errors = np.random.default_rng(1), Errors(race)
     for peers, mean, _ in product((1, 10), (0.03, 0.1, 0.5, 0.9), range(100)):
         chances = {task: skewed(mean, n, source) for task, n in counts.items()}
@@ -183,7 +183,7 @@ def test_errors_on_recorded_scores_are_no_more_than_stated() -> None:
     """200 trials of the demo's search, each with rivals up to 15 points better and worse."""
     lines = RECORDED.read_text(encoding="utf-8").split()
     scores = [[float(bit) for bit in f"{int(line, 16):0256b}"] for line in lines]
-    race = make_race({"ja": 256}, {"ja": 1.0}, first=24, block=8, error=0.05, seed=1)
+    race = make_race({"ja": 256}, {"ja": 1.0}, first=16, block=8, error=0.05, seed=1)
     source, errors = np.random.default_rng(1), Errors(race)
     for number in range(10, len(scores)):
         earlier = sorted(scores[: number // 10 * 10], key=sum)[-PEERS:]
@@ -206,7 +206,7 @@ def test_equal_scores_seen_by_chance_do_not_stop_a_candidate() -> None:
 def test_a_weak_candidate_stops_early(weaker_by: float, share: float) -> None:
     """The mean share of 256 items that it takes, against a rival with half of all right."""
     source = random.Random(2)
-    race = make_race({"t": 256}, {"t": 1.0}, first=24, block=8, error=0.05, seed=5)
+    race = make_race({"t": 256}, {"t": 1.0}, first=16, block=8, error=0.05, seed=5)
     spent = []
     for _ in range(200):
         right = [float(source.random() < 0.5) for _ in range(256)]
