@@ -2,8 +2,9 @@
 
 Same parents, same items, same gene groups. A search has arrived when the best candidate so far, by
 its score on the search items, solves the target share of the holdout items. That is judged outside
-the clock, the same way for both. Cuvee is the real service; what stands for mergekit-evolve is in
-`benchmarks.search_peer`.
+the clock, the same way for all. Cuvee is the real service, once with the likelihood of worked
+solutions as what it searches by, once with accuracy; what stands for mergekit-evolve, which goes by
+accuracy, is in `benchmarks.search_peer`.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -27,6 +29,7 @@ from benchmarks.peer import SearchingPeer, searching_environment
 from benchmarks.process import descendants_cpu_seconds
 from benchmarks.search_runs import (
     CUVEE,
+    CUVEE_ACCURACY,
     PEER,
     PEER_BATCH_1,
     WAYS,
@@ -40,6 +43,7 @@ from benchmarks.search_runs import (
     write,
 )
 from benchmarks.search_task import NAME, TASK, write_task
+from evaluators.cards import TARGET_BITS_PER_CHAR
 from evaluators.scoring import PreparedTask
 from merging.checkpoint import inspect_checkpoint
 from merging.engine import MergeEngine
@@ -56,6 +60,8 @@ TARGET = 0.9 * BEST_KNOWN
 WORKERS = 2
 POPULATION = 5
 """Soonest there, by simulated searches of seeds 1 to 5 and 11 to 15."""
+LIKELIHOODS = 64
+"""Of so many items; by simulated searches of seeds 1 to 5."""
 _SEARCHING = ("queued", "parents", "prepare", "search")
 _POLL_SECONDS = 0.5
 # It is outside the clock, and on a busy machine it takes minutes.
@@ -72,7 +78,7 @@ def main() -> None:
         "--allocation",
         choices=("full", "racing", "anchors"),
         default="racing",
-        help="Cuvee's (%(default)s)",
+        help="Cuvee's where it goes by accuracy (%(default)s)",
     )
     parser.add_argument(
         "--method",
@@ -102,7 +108,7 @@ def main() -> None:
     judge = Judge()
     for seed in options.seeds:
         for way in options.ways:
-            search = _search_with_cuvee if way == CUVEE else _search_with_peer
+            search = _search_with_cuvee if way in (CUVEE, CUVEE_ACCURACY) else _search_with_peer
             runs.append(search(way, seed, options, Judgement(judge.accuracy, TARGET)))
             _print(runs)
             if options.json:
@@ -132,10 +138,11 @@ def _search_with_cuvee(
     way: str, seed: int, options: argparse.Namespace, judgement: Judgement
 ) -> Run:
     """A job of a service that is started for it, and cancelled when the cap is reached."""
-    allocation = {"kind": options.allocation}
+    allocation = options.allocation if way == CUVEE_ACCURACY else None
+    job = job_spec(seed, options.cap, allocation)
     with tempfile.TemporaryDirectory(prefix="cuvee-search-") as name:
         path = Path(name) / "spec.yaml"
-        path.write_text(yaml.safe_dump(job_spec(seed, options.cap, allocation)), encoding="utf-8")
+        path.write_text(yaml.safe_dump(job), encoding="utf-8")
         with (
             local_service(
                 Path(name), ROOT, WORKERS, Console(stderr=True), start_seconds=_START_SECONDS
@@ -144,7 +151,8 @@ def _search_with_cuvee(
         ):
             _warm(client, path)
             found = list(_job_candidates(client, path, options.cap))
-    settings = {"allocation": options.allocation, "workers": WORKERS}
+    chosen = {name: job.get(name) for name in ("tasks", "items", "allocation")}
+    settings = chosen | {"workers": WORKERS}
     return judged(found, judgement, way=way, seed=seed, cap=options.cap, settings=settings)
 
 
@@ -163,11 +171,17 @@ def _warm(client: Client, spec: Path) -> None:
         time.sleep(_POLL_SECONDS)
 
 
-def job_spec(seed: int, cap: float, allocation: dict[str, Any]) -> dict[str, Any]:
-    """The demo's search with another seed, allocation and population, for `cap` seconds at most."""
+def job_spec(seed: int, cap: float, allocation: str | None) -> dict[str, Any]:
+    """The demo's search with another seed and population, for `cap` seconds at most: by accuracy in
+    this allocation or, for None, by the likelihood of the worked solutions of the first items."""
     spec = _demo()
     spec["stages"][0]["sampler"]["population"] = POPULATION
-    spec |= {"name": f"search-{seed}", "seed": seed, "allocation": allocation}
+    spec |= {"name": f"search-{seed}", "seed": seed}
+    if allocation is None:
+        spec["tasks"][0]["search_metric"] = TARGET_BITS_PER_CHAR
+        spec["items"] = LIKELIHOODS
+    else:
+        spec["allocation"] = {"kind": allocation}
     spec["stages"][0]["budget"] |= {"seconds": cap}
     return spec
 
@@ -277,11 +291,11 @@ def _print(runs: list[Run]) -> None:
         )
     console = Console()
     console.print(table)
-    for peer in (PEER, PEER_BATCH_1):
-        found = ratios(runs, peer) or {}
+    for own, peer in product((CUVEE, CUVEE_ACCURACY), (PEER, PEER_BATCH_1)):
+        found = ratios(runs, peer, own=own) or {}
         shown = [f"{name} {one:.3g}" for name, one in found.items() if one is not None]
         if shown:
-            console.print(f"against {peer}: {', '.join(shown)}")
+            console.print(f"{own} against {peer}: {', '.join(shown)}")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-CUVEE, PEER, PEER_BATCH_1 = WAYS = ("cuvee", "peer", "peer_batch_1")
+CUVEE, CUVEE_ACCURACY, PEER, PEER_BATCH_1 = WAYS = (
+    "cuvee",
+    "cuvee_accuracy",
+    "peer",
+    "peer_batch_1",
+)
 
 MARGIN = 0.12
 """Four standard errors of an accuracy on the 256 search items, at the target."""
@@ -19,7 +24,7 @@ MARGIN = 0.12
 class Candidate:
     """A child that was scored whole, at the moment its score was known.
 
-    `fitness` is its accuracy on the search items, `tokens` were generated since the search began,
+    `fitness` is its mean score on the search items, `tokens` were generated since the search began,
     `number` is how many candidates had ended, and `recipe` is YAML.
     """
 
@@ -36,9 +41,9 @@ class Run:
     """One search up to the target, or to the cap on its time, where it counts as censored.
 
     `seconds`, `cpu_seconds`, `tokens` and `candidates` are those until then; for a search that
-    ended by itself short of the target, `seconds` is the cap. The accuracies are those of the best
-    candidate then, on the search items and, where it was judged, on holdout. `settings` say how
-    candidates were scored.
+    ended by itself short of the target, `seconds` is the cap. `fitness` is that of the best
+    candidate then, `holdout_accuracy` its accuracy on holdout where it was judged. `settings` say
+    how candidates were scored.
     """
 
     way: str
@@ -49,7 +54,7 @@ class Run:
     cpu_seconds: float
     tokens: int
     candidates: int
-    search_accuracy: float
+    fitness: float
     holdout_accuracy: float | None
     settings: dict[str, Any]
 
@@ -105,23 +110,23 @@ def judged(
         cpu_seconds=last.cpu_seconds if last else 0.0,
         tokens=last.tokens if last else 0,
         candidates=last.number if last else 0,
-        search_accuracy=judgement.best.fitness if judgement.best else 0.0,
+        fitness=judgement.best.fitness if judgement.best else 0.0,
         holdout_accuracy=judgement.holdout,
         settings=settings,
     )
 
 
-def ratios(runs: Sequence[Run], peer: str) -> dict[str, float | None] | None:
+def ratios(runs: Sequence[Run], peer: str, *, own: str = CUVEE) -> dict[str, float | None] | None:
     """Mean seconds of the peer over Cuvee's, and Cuvee's tokens over the peer's, over the seeds
-    that both have; None without any.
+    that both have; None without any. `own` is the way of Cuvee's that is meant.
 
     Where runs of the peer alone are censored, it is slower than that, and has used more tokens.
     """
-    by_way = {way: {run.seed: run for run in runs if run.way == way} for way in (CUVEE, peer)}
-    seeds = sorted(by_way[CUVEE].keys() & by_way[peer].keys())
+    by_way = {way: {run.seed: run for run in runs if run.way == way} for way in (own, peer)}
+    seeds = sorted(by_way[own].keys() & by_way[peer].keys())
     if not seeds:
         return None
-    ours, theirs = ([by_way[way][seed] for seed in seeds] for way in (CUVEE, peer))
+    ours, theirs = ([by_way[way][seed] for seed in seeds] for way in (own, peer))
     return {
         "seeds": len(seeds),
         "wall_speedup": _quotient([run.seconds for run in theirs], [run.seconds for run in ours]),
@@ -140,13 +145,15 @@ def _quotient(above: Sequence[float], below: Sequence[float]) -> float | None:
 
 
 def write(path: Path, runs: Sequence[Run], target: float) -> None:
-    """The figures as JSON; the headline is against the peer's best batch size."""
+    """The figures as JSON; the headline is against the peer's best batch size, `by_accuracy` that
+    of the search which goes by accuracy as the peer's does."""
     headline = ratios(runs, PEER) or {}
     figures = {
         "target": target,
         "wall_speedup": headline.get("wall_speedup"),
         "token_ratio": headline.get("token_ratio"),
         "best_batch_size": headline or None,
+        "by_accuracy": ratios(runs, PEER, own=CUVEE_ACCURACY),
         "batch_size_1": ratios(runs, PEER_BATCH_1),
         "runs": [asdict(run) for run in runs],
     }

@@ -74,6 +74,7 @@ JobName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]
 # No dot and no plus: `stage.best` names a recipe, and `maths+ja` an average.
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
 # Printable, without blanks at either end. Where it may lead is for the reader of models to say.
+Metric = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")]
 Reference = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
 
 
@@ -90,16 +91,24 @@ class ModelRef(_Part):
 class TaskEntry(_Part):
     """A benchmark, its metric, and its share in the fitness (a weighted mean).
 
+    On the search split, where the sampler looks, it is scored by `search_metric` if that is given;
+    on select and holdout always by `metric`.
     `chat` makes its prompts turns of a chat: in the template, and with the end tokens, of the model
     named, or for true of the models, which must have the same one. `answer` says how its questions
     are to be answered.
     """
 
     task: Reference
-    metric: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")] = "exact_match"
+    metric: Metric = "exact_match"
+    search_metric: Metric | None = None
     weight: float = Field(default=1.0, gt=0)
     chat: Annotated[bool, Strict()] | Alias = False
     answer: Answer = DirectAnswer()
+
+    @property
+    def searched_by(self) -> str:
+        """The metric of the search split."""
+        return self.search_metric or self.metric
 
 
 class Select(_Part):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from evaluators.content import items_digest
 from evaluators.errors import TaskDataError
 from evaluators.scoring import Prepared, PreparedTask, prepared
 from evaluators.split_scores import SplitScores
-from evaluators.task import Item, LikelihoodTask, Split
+from evaluators.task import Item, LikelihoodTask, Split, Task
 from evaluators.tasks import load_any_task
 from merging.engine import MergeEngine
 from merging.export import write_checkpoint
@@ -45,10 +46,8 @@ class Evaluator:
         self._engine = MergeEngine(
             context.models, device=context.device, statistics=context.statistics
         )
-        self._tasks = {
-            name: load_any_task(name, context.tasks_dir, metric=metric)
-            for name, metric in context.tasks.items()
-        }
+        self._tasks = _loaded(context.tasks, context)
+        self._searched = self._tasks | _loaded(context.search_metrics, context)
         self._preparing = Preparing(
             self._engine,
             context.models,
@@ -168,7 +167,8 @@ class Evaluator:
     def _answered(self, name: str, split: Split, folder: Path) -> Prepared:
         """The task, to be answered as the context says; on all splits but the search's compared
         with another way, where that is asked for."""
-        task, answer = self._tasks[name], self._context.answers.get(name)
+        task = (self._searched if split == "search" else self._tasks)[name]
+        answer = self._context.answers.get(name)
         tokenizer = self._tokenizer_in(folder)
         limit = self._context.search_items if split == "search" else None
         chat = self._chat_of(name)
@@ -195,6 +195,13 @@ class Evaluator:
         if folder not in self._tokenizers:
             self._tokenizers[folder] = AutoTokenizer.from_pretrained(folder)
         return self._tokenizers[folder]
+
+
+def _loaded(metrics: Mapping[str, str], context: Context) -> dict[str, Task | LikelihoodTask]:
+    return {
+        name: load_any_task(name, context.tasks_dir, metric=metric)
+        for name, metric in metrics.items()
+    }
 
 
 def _question(item: Item) -> Question:

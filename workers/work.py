@@ -16,7 +16,8 @@ class Context:
     """What a worker must hold to build and score a job's candidates.
 
     `models` maps each name that recipes use to the folder of its checkpoint, `tasks` each task to
-    its metric. `digests` are those of the models' content: a worker holds on to what it has loaded
+    its metric, and `search_metrics` those that have another one on the search split to that.
+    `digests` are those of the models' content: a worker holds on to what it has loaded
     only while they are the same. `search_items` limits the search split to its first items.
     `statistics` is the folder for what is computed once from models; without one it is computed
     by every worker. `chat` maps tasks whose prompts are turns of a chat to the folder of the model
@@ -33,6 +34,7 @@ class Context:
     statistics: Path | None = None
     chat: Mapping[str, Path] = field(default_factory=dict)
     answers: Mapping[str, Answer] = field(default_factory=dict)
+    search_metrics: Mapping[str, str] = field(default_factory=dict)
     seed: int = 0
 
 

@@ -47,6 +47,11 @@ def make_ready(job: Job, settings: Settings) -> Ready:
         models={spec.models[alias].ref: info.path for alias, info in checkpoints.items()},
         digests=dict(job.model_digests),
         tasks={entry.task: entry.metric for entry in spec.tasks},
+        search_metrics={
+            entry.task: entry.search_metric
+            for entry in spec.tasks
+            if entry.search_metric is not None
+        },
         tasks_dir=settings.tasks_dir,
         search_items=spec.items,
         device=settings.device,

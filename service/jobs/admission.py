@@ -108,6 +108,10 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
             errors.append(FieldError(f"tasks.{index}.task", str(error)))
             continue
         try:
+            check_task(entry.task, entry.searched_by, settings.tasks_dir)
+        except EvaluatorError as error:
+            errors.append(FieldError(f"tasks.{index}.search_metric", str(error)))
+        try:
             for check in _checks(entry.answer):
                 check(entry.task, entry.metric, settings.tasks_dir)
         except EvaluatorError as error:

@@ -91,7 +91,7 @@ def _size(
     """Items of the search split, and the most tokens that answers to them may have."""
     split: Split = "search"
     try:
-        task = load_any_task(entry.task, tasks_dir, seed=spec.seed, metric=entry.metric)
+        task = load_any_task(entry.task, tasks_dir, seed=spec.seed, metric=entry.searched_by)
     except EvaluatorError:
         return None, None
     count = len(task.items(split))

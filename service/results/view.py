@@ -81,6 +81,7 @@ def _finalists(
     spec: SearchSpec, found: Found, searched: Mapping[int, float | None]
 ) -> list[Finalist]:
     weights = {entry.task: entry.weight for entry in spec.tasks}
+    comparable = all(entry.searched_by == entry.metric for entry in spec.tasks)
 
     def fitness_on(subject: Subject, split: str) -> float | None:
         entry = found.get((subject, split))
@@ -91,12 +92,13 @@ def _finalists(
         if split == "select" and subject.kind == "trial":
             scores = {one: fitness_on(subject, one) for one in ("select", "holdout")}
             scores["search"] = searched[int(subject.label)]
+            luck = scores["search"] if comparable else None
             finalists.append(
                 Finalist(
                     trial=int(subject.label),
                     **scores,
-                    optimism_select=_difference(scores["search"], scores["select"]),
-                    optimism=_difference(scores["search"], scores["holdout"]),
+                    optimism_select=_difference(luck, scores["select"]),
+                    optimism=_difference(luck, scores["holdout"]),
                 )
             )
     return sorted(finalists, key=lambda one: (-_or_worst(one.select), one.trial))

@@ -13,6 +13,7 @@ from benchmarks.process import LineProcess, descendants_cpu_seconds
 from benchmarks.search import SPEC, job_spec
 from benchmarks.search_runs import (
     CUVEE,
+    CUVEE_ACCURACY,
     PEER,
     PEER_BATCH_1,
     Candidate,
@@ -53,7 +54,7 @@ def test_a_search_arrives_with_the_first_best_candidate_that_solves_enough_on_ho
     )
     assert run.reached
     assert (run.seconds, run.cpu_seconds, run.tokens, run.candidates) == (30.0, 15.0, 300, 3)
-    assert (run.search_accuracy, run.holdout_accuracy) == (0.62, 0.61)
+    assert (run.fitness, run.holdout_accuracy) == (0.62, 0.61)
 
 
 def test_a_search_that_does_not_arrive_is_censored_at_the_cap() -> None:
@@ -102,6 +103,12 @@ def test_ratios_are_over_seeds_that_both_have() -> None:
     assert found["wall_speedup"] == pytest.approx(5.0)
     assert found["token_ratio"] == pytest.approx(0.25)
     assert ratios(runs, PEER_BATCH_1) is None
+    assert ratios(runs, PEER, own=CUVEE_ACCURACY) is None
+    other = [*runs, run(CUVEE_ACCURACY, 1, 25.0, 300)]
+    by_accuracy = ratios(other, PEER, own=CUVEE_ACCURACY)
+    assert by_accuracy is not None
+    assert by_accuracy["wall_speedup"] == pytest.approx(2.0)
+    assert ratios(other, PEER) == found
     # Nothing ended before the cap.
     nothing = ratios([run(CUVEE, 1, 10.0, 100), run(PEER, 1, 100.0, 0, reached=False)], PEER)
     assert nothing is not None
@@ -144,11 +151,17 @@ def test_the_peers_answers_are_scored_as_the_jobs() -> None:
 
 
 def test_the_job_is_the_demos() -> None:
-    asked = SearchSpec.parse(job_spec(3, 60.0, {"kind": "racing"}))
     demo = SearchSpec.parse(yaml.safe_load(SPEC.read_text(encoding="utf-8")))
-    assert asked.stages[0].space == demo.stages[0].space
-    assert asked.tasks == demo.tasks
-    assert asked.stages[0].budget.seconds == 60.0
+    by_accuracy = SearchSpec.parse(job_spec(3, 60.0, "racing"))
+    by_likelihood = SearchSpec.parse(job_spec(3, 60.0, None))
+    for asked in (by_accuracy, by_likelihood):
+        assert asked.stages[0].space == demo.stages[0].space
+        assert asked.models == demo.models
+        assert [one.metric for one in asked.tasks] == [one.metric for one in demo.tasks]
+        assert asked.stages[0].budget.seconds == 60.0
+    assert by_accuracy.tasks == demo.tasks
+    assert by_accuracy.allocation.kind == "racing"
+    assert by_likelihood.tasks[0].search_metric == "target_bits_per_char"
 
 
 def test_processor_time_of_children_is_counted() -> None:

@@ -49,6 +49,10 @@ def _unknown_task(spec: Spec) -> None:
     spec["tasks"][0]["task"] = "word_problems_jp"
 
 
+def _unknown_search_metric(spec: Spec) -> None:
+    spec["tasks"][0]["search_metric"] = "accuracy"
+
+
 def _unknown_calibration(spec: Spec) -> None:
     _space(spec)["method"] = "adamerging"
     _space(spec)["calibration"] = {"task": "word_problems_jp"}
@@ -95,6 +99,7 @@ def _too_many_groups(spec: Spec) -> None:
         (_path_of_other_blocks, "stages.0.space", "model.layers.0."),
         (_no_base, "stages.0.space.base", "base"),
         (_unknown_task, "tasks.0.task", "word_problems_ja"),
+        (_unknown_search_metric, "tasks.0.search_metric", "target_bits_per_char"),
         (_outside, "models.right.ref", "outside the models folder"),
         (_unknown_calibration, "stages.0.space.calibration.task", "word_problems_ja"),
         (_link_outside, "models.right.ref", "outside the models folder"),

@@ -57,6 +57,9 @@ def test_trying_a_spec_tells_its_cost_and_starts_nothing(api: TestClient, spec: 
     assert stage["tokens"] % stage["items"] == 0
     assert estimate["memory"]["parents"] == 3 * estimate["memory"]["child"] > 0
     assert api.get("/v1/jobs").json() == []
+    spec["tasks"][0]["search_metric"] = "target_bits_per_char"
+    (unwritten,) = api.post("/v1/jobs/validate", json=spec).json()["stages"]
+    assert (unwritten["items"], unwritten["tokens"]) == (8 * 256, 0)
     spec["items"] = 10
     spec["stages"][0]["budget"] = {"seconds": 60}
     estimate = api.post("/v1/jobs/validate", json=spec).json()
