@@ -1,4 +1,4 @@
-"""A search that goes by the likelihood of worked solutions, and ends with what is answered right."""
+"""A search that goes by the likelihood of worked solutions, and ends with answers that are right."""
 
 from __future__ import annotations
 
