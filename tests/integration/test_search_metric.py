@@ -1,4 +1,4 @@
-"""A search that goes by the likelihood of worked solutions, and ends with answers that are right."""
+"""A search that goes by the likelihood of worked solutions, and is judged by its answers."""
 
 from __future__ import annotations
 
