@@ -1,12 +1,14 @@
 """Structured logs: what happened, and the job and the trial that it is about, line by line.
 
 Whoever works on a job binds its id, and all that is logged meanwhile carries it. A traceback shows
-lines of code and never the values of variables, as these may be secrets.
+lines of code and never the values of variables, as these may be secrets. Lines for which there is
+no room, or no reader any more, are lost: what is logged about goes on.
 """
 
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import Literal
 
 import structlog
@@ -35,5 +37,20 @@ def configure(form: LogFormat, level: LogLevel) -> None:
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=_make_logger,
     )
+
+
+class _Lines(structlog.PrintLogger):
+    """Standard error, line by line."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warn = warning = msg
+    fatal = failure = err = error = critical = exception = msg
+
+
+def _make_logger(*_: object) -> _Lines:
+    return _Lines(sys.stderr)

@@ -89,11 +89,8 @@ class Controller(threading.Thread):
             with closing(Hands(self._make_workers())) as self._hands:
                 self._move_jobs_on()
         except Exception:
-            try:
-                log.critical("controller_died", exc_info=True)
-            finally:
-                # Even where the log is on a disk that is full.
-                os.kill(os.getpid(), signal.SIGTERM)
+            log.critical("controller_died", exc_info=True)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _move_jobs_on(self) -> None:
         self._uploader.start()
