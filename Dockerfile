@@ -11,11 +11,13 @@ COPY . .
 RUN /opt/cuvee/bin/pip install --no-cache-dir -c constraints.txt '.[gguf]'
 
 FROM python:3.11-slim
-# g++ compiles the merging loops once; without it they run, slower.
+# g++ compiles the merging loops once; without it they run, slower. KubeRay's probes need wget, and
+# its login shells, which set a PATH of their own, have to find ray.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends g++ \
+    && apt-get install --yes --no-install-recommends g++ wget \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --create-home cuvee \
+    && ln -s /opt/cuvee/bin/ray /usr/local/bin/ray \
     && mkdir /data /models \
     && chown cuvee:cuvee /data
 COPY --from=build /opt/cuvee /opt/cuvee

@@ -21,6 +21,11 @@ KEYS = {
     *("secrets", "environment", "command", "healthcheck", "depends_on", "deploy", "ports"),
     "stop_grace_period",
 }
+# What KubeRay's chart `ray-cluster` has for a group of nodes, of what is used here.
+CHART = {
+    *("rayVersion", "rayStartParams", "containerEnv", "resources", "replicas"),
+    *("podSecurityContext", "volumes", "volumeMounts"),
+}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -88,3 +93,14 @@ def test_kubernetes_mounts_what_compose_mounts_and_runs_no_root() -> None:
         assert {mount["mountPath"] for mount in values["volumeMounts"]} >= {"/data", "/models"}
         assert values["podSecurityContext"]["runAsNonRoot"]
         assert {one["name"] for one in values["containerEnv"]} >= {"RAY_AUTH_MODE"}
+        # Names of values that the chart's own tests set.
+        assert set(values) <= CHART
+
+
+def test_kubernetes_knows_ray_and_can_probe_it() -> None:
+    constraints = (REPOSITORY / "constraints.txt").read_text()
+    assert f"ray=={VALUES['head']['rayVersion']}" in constraints.split()
+    installed = re.search(r"apt-get install (.*) \\$", DOCKERFILE, re.MULTILINE)
+    assert installed is not None
+    assert "wget" in installed.group(1).split()
+    assert "ln -s /opt/cuvee/bin/ray /usr/local/bin/ray" in DOCKERFILE
