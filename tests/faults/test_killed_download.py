@@ -11,6 +11,7 @@ from tests.hub_server import hub_server
 from tests.hub_state import Fault
 from tests.running import RunningService, wait_for_end
 from tests.tiny import write_llama
+from tests.waiting import until
 
 WEIGHTS = "model.safetensors"
 
@@ -54,6 +55,9 @@ def test_a_killed_download_goes_on_where_it_was(tmp_path: Path) -> None:
                 hub.faults = [Fault("GET", f"/{WEIGHTS}", "stall")]
                 job = client.submit(spec)
                 assert hub.held.wait(timeout=60)
+                # Of what was sent, the library has written something once it has read enough.
+                parts = service.data.rglob
+                until(lambda: any(part.stat().st_size for part in parts(f"{WEIGHTS}.part")))
             service.kill()
             hub.released.set()
             service.start()
