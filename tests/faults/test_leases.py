@@ -146,7 +146,7 @@ def test_a_service_that_is_told_to_end_records_what_runs_and_leaves_the_rest_at_
 def test_a_hundred_jobs_on_two_services_all_move_on(
     instant: MakeService, postgresql: PostgresServer, tmp_path: Path
 ) -> None:
-    url, count, each = postgresql.create(), 100, 12
+    url, count, each = postgresql.create(), 100, 30
     services = [instant(name, database=url, seconds=0.02) for name in ("first", "second")]
     services[0].start()
     with services[0].client() as client:
