@@ -7,6 +7,7 @@ the holdout part alone, less those that a task has too. Prints the table of docs
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Score:
 
 def main() -> None:
     """Score the parents and AdaMerging's children, and print a row each."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     print(f"| | {' | '.join(f'`{task}`' for task in TASKS)} |")
     print("|---" * (1 + len(TASKS)) + "|")
     with TemporaryDirectory(prefix="cuvee-fresh-") as folder:

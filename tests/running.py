@@ -21,33 +21,25 @@ REPOSITORY = Path(__file__).parents[1]
 _START_SECONDS = 120.0
 
 
-class RunningService:
-    """`cuvee serve` on a data folder; a context manager that leaves no process behind.
+class ServiceProcess:
+    """A command that serves, run from `folder`; a context manager that leaves no process behind.
 
-    `database` is a URL, by default SQLite in the data folder. `module` may be another one that
-    takes the same options, and `options` are more of them.
+    `data` is the data folder that the command names, and `environment` what is added to this
+    process's own.
     """
 
     def __init__(
         self,
+        command: Sequence[str],
         data: Path,
         *,
-        models: Path = REPOSITORY,
-        tasks: Path | None = None,
-        workers: int = 2,
-        database: str | None = None,
-        module: str = "service.cli",
-        options: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.data = data
-        self._command = [sys.executable, "-m", module, "serve", "--local", "--port", "0", *options]
-        self._command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
-        if tasks is not None:
-            self._command += ["--tasks", str(tasks)]
-        if database is not None:
-            self._command += ["--database", database]
+        self._command = list(command)
         self._environment = os.environ | dict(environment or {})
+        self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -85,7 +77,11 @@ class RunningService:
         announced.unlink(missing_ok=True)
         with (self.data / "test-service.log").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._command, *options], stdout=log, stderr=log, env=self._environment
+                [*self._command, *options],
+                stdout=log,
+                stderr=log,
+                env=self._environment,
+                cwd=self._folder,
             )
         deadline = time.monotonic() + _START_SECONDS
         while not announced.exists():
@@ -128,6 +124,34 @@ class RunningService:
             # One that is frozen takes no other signal than SIGKILL until it goes on.
             os.kill(self._process.pid, signal.SIGCONT)
             self._process.wait(timeout=60)
+
+
+class RunningService(ServiceProcess):
+    """`cuvee serve` on a data folder.
+
+    `database` is a URL, by default SQLite in the data folder. `module` may be another one that
+    takes the same options, and `options` are more of them.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        *,
+        models: Path = REPOSITORY,
+        tasks: Path | None = None,
+        workers: int = 2,
+        database: str | None = None,
+        module: str = "service.cli",
+        options: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        command = [sys.executable, "-m", module, "serve", "--local", "--port", "0", *options]
+        command += ["--data", str(data), "--models", str(models), "--workers", str(workers)]
+        if tasks is not None:
+            command += ["--tasks", str(tasks)]
+        if database is not None:
+            command += ["--database", database]
+        super().__init__(command, data, environment=environment)
 
 
 def wait_for_end(client: Client, job_id: str, seconds: float = 240.0) -> JobDetail:

@@ -11,7 +11,6 @@ import torch
 import yaml
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
-from huggingface_hub import constants
 from typer.testing import CliRunner
 
 from merging.checkpoint import inspect_checkpoint
@@ -26,7 +25,7 @@ from service.cli import app as cuvee
 from service.imports.sources import parse_steps, read_source
 from service.imports.starting import starting_spec
 from service.models import located, shapes
-from tests.hub_server import hub_server
+from tests.hub_server import hub_server, point_at
 from tests.hub_state import TOKEN
 from tests.service.exported import export, finished_job, folder_of
 
@@ -75,7 +74,6 @@ base_model: tiny/base
 parameters: {density: 0.6, random_seed: 9}
 """
 _PATH = "slices: [{sources: [{model: tiny/left, layer_range: [0, 2]}]}]\nmerge_method: passthrough"
-_RESOLVE = "/{repo_id}/resolve/{revision}/{filename}"
 
 
 def imported(text: str, models_dir: Path, **options: Any) -> SearchSpec:
@@ -212,16 +210,9 @@ def test_a_card_or_a_folder_or_a_repository_gives_its_recipe(
     wanted = Recipe.from_yaml(LINEAR)
     assert read_source(str(tmp_path / "README.md")) == {"": wanted}
     assert read_source(str(tmp_path)) == {"": wanted}
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     with hub_server() as hub:
-        monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-        monkeypatch.setattr(
-            constants,
-            "HUGGINGFACE_CO_URL_TEMPLATE",
-            f"{hub.address}{_RESOLVE}",
-        )
+        point_at(hub, tmp_path / "cache", monkeypatch)
         hub.add("me/child", {"README.md": card.encode()})
         assert read_source("hub:me/child") == {"": wanted}
         hub.add("me/kit", {"mergekit_config.yml": LINEAR.encode(), "README.md": b"nothing"})

@@ -28,7 +28,7 @@ from service.sources.cache import NoRoom
 from service.sources.hub import HubAway, SourceError
 from service.tables import Event
 from tests.faults.instant_workers import InstantWorkers
-from tests.hub_server import hub_server
+from tests.hub_server import hub_server, point_at
 from tests.hub_state import TOKEN, Fault, Hub
 from tests.merging.conftest import write_model
 from tests.merging.test_gguf_files import write_gguf
@@ -54,16 +54,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def hub(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """A hub with one public model, beside which lies what no model folder needs."""
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "nobody's"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", "/nowhere")
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", CHUNK)
     monkeypatch.setattr(fetcher, "PAUSES", (0.0, 0.0, 0.0))
     with hub_server() as serving:
-        monkeypatch.setattr(constants, "ENDPOINT", serving.address)
-        template = f"{serving.address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        point_at(serving, tmp_path / "nobody's", monkeypatch)
         others = {"pytorch_model.bin": b"pickle", "modeling.py": b"code", "other.safetensors": b"?"}
         serving.add(NAME, files_of(model) | others)
         yield serving
