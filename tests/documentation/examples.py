@@ -87,23 +87,20 @@ class Examples:
         return [self.real(word, **more) for word in command.words[1:]]
 
     def run(
-        self,
-        command: Command,
-        *options: str,
-        typed: str | None = None,
-        token: str | None = None,
-        **more: str,
+        self, command: Command, *, typed: str | None = None, token: str | None = None, **more: str
     ) -> str:
-        """Run a command of `cuvee`, with more options if need be; gives what it prints.
+        """Run a command of `cuvee`, which must end well; gives what it prints.
 
-        It must end well. `typed` is its standard input; it calls the service with a token, or with
-        none.
+        `typed` is its standard input; it calls the service with a token, or with none.
         """
-        words = [*self.words(command, **more), *options]
+        return self.call(*self.words(command, **more), typed=typed, token=token)
+
+    def call(self, *words: str, typed: str | None = None, token: str | None = None) -> str:
+        """Run `cuvee` with these words."""
         environment = {"CUVEE_URL": self.client.address, "CUVEE_TOKEN": token, "COLUMNS": "200"}
         done = CliRunner(env=environment).invoke(cuvee, words, input=typed)
         assert done.exit_code == 0, (
-            f"{command}\nrun as {words}; Examples.names has what example names stand for\n"
+            f"run as {words}; Examples.names has what example names stand for\n"
             f"{done.output}\n{done.exception!r}"
         )
         return done.output

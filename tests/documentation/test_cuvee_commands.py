@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from pydantic import SecretStr
 
 from search.spec import SearchSpec
 from service.client import ApiError, Client
 from service.sealing import Seal
+from service.webhooks.schemas import WebhookRequest
 from tests.cluster import ray_cluster
 from tests.documentation.commands import IN_BLOCKS, IN_SENTENCES, Command, distinct, name_of
 from tests.documentation.examples import Examples, serving, tutorial
@@ -80,8 +82,7 @@ def _(there: Examples, command: Command) -> None:
             environment |= cluster.environment | {"CUVEE_RAY_ADDRESS": cluster.address}
         words = there.words(command)
         data = Path("data" if "data" in words else "cuvee-data")
-        made = Command("", "", ("cuvee", "token", "create", "ann", "--data", str(data)))
-        token = there.run(made).strip()
+        token = there.call("token", "create", "ann", "--data", str(data)).strip()
         service = ServiceProcess(serving(["cuvee", *words]), data, environment=environment)
         stack.enter_context(service)
         headers = {"Host": "cuvee.example"} if "CUVEE_ALLOWED_HOSTS" in environment else {}
@@ -167,9 +168,9 @@ def _(there: Examples, command: Command) -> None:
 @runs("token create")
 def _(there: Examples, command: Command) -> None:
     token = there.run(command).strip()
-    data = there.words(command)[there.words(command).index("--data") + 1]
-    listed = Command("", "", ("cuvee", "token", "list", "--data", data))
-    assert command.words[3] in there.run(listed)
+    words = there.words(command)
+    data = words[words.index("--data") + 1]
+    assert command.words[3] in there.call("token", "list", "--data", data)
     if data == str(there.service.data):
         with Client(there.client.address, token) as client:
             list(client.jobs())
@@ -196,6 +197,7 @@ def _(there: Examples, command: Command) -> None:
 
 @runs("hub-token delete")
 def _(there: Examples, command: Command) -> None:
+    there.client.set_hub_credential(SecretStr(TOKEN))
     assert there.run(command) == "deleted\n"
     assert there.client.hub_credential().set_at is None
 
@@ -227,9 +229,8 @@ def _(there: Examples, command: Command) -> None:
 
 @runs("webhook retry")
 def _(there: Examples, command: Command) -> None:
-    made = Command("", "", ("cuvee", "webhook", "create", "https://receiver.example"))
-    webhook_id, _ = there.run(made).split()
-    assert there.run(command, webhook_id) == "active\n"
+    made = there.client.create_webhook(WebhookRequest(url=there.receiver.address))
+    assert there.call(*there.words(command), made.id) == "active\n"
 
 
 @runs("key")
