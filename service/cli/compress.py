@@ -172,7 +172,9 @@ def _table(parents: Mapping[str, Mapping[str, Any]]) -> Table:
 @contextmanager
 def _bar(what: str) -> Iterator[tuple[Progress, Any]]:
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn(what), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    # Where nobody watches it would leave an empty line before what the command prints.
+    shown = console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=not shown) as progress:
         yield progress, progress.add_task(what, total=None)
 
 

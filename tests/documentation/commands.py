@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ def distinct(commands: Iterable[Command], program: str) -> list[Command]:
 
 def name_of(command: Command) -> str:
     """Which of `cuvee`'s commands, or groups of them, it is: `token create`, say."""
-    place: Any = typer.main.get_command(cuvee)
+    place = _cuvee()
     names: list[str] = []
     for word in command.words[1:]:
         if (place := getattr(place, "commands", {}).get(word)) is None:
@@ -101,8 +102,9 @@ def name_of(command: Command) -> str:
     return " ".join(names)
 
 
-IN_BLOCKS = [command for page in PAGES for command in in_blocks(page)]
-IN_SENTENCES = [command for page in PAGES for command in in_sentences(page)]
+@cache
+def _cuvee() -> Any:
+    return typer.main.get_command(cuvee)
 
 
 def _command(page: Path, line: str) -> Command:
@@ -114,3 +116,7 @@ def _command(page: Path, line: str) -> Command:
     if words:
         words[0] = words[0].removeprefix(".venv/bin/")
     return Command(page.name, line, tuple(words), tuple(environment))
+
+
+IN_BLOCKS = [command for page in PAGES for command in in_blocks(page)]
+IN_SENTENCES = [command for page in PAGES for command in in_sentences(page)]

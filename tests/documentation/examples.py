@@ -163,7 +163,7 @@ def serving(words: Sequence[str]) -> list[str]:
 
 
 def _search() -> str:
-    return yaml.safe_dump(zoo_spec(tasks=[{"task": "jsonl:few"}]))
+    return yaml.safe_dump(zoo_spec(trials=6, tasks=[{"task": "jsonl:few"}]))
 
 
 def _ended_jobs(data: Path, models: Path, count: int) -> list[str]:
