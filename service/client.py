@@ -19,9 +19,8 @@ from service.credentials.schemas import HubCredentialView
 from service.evaluations.schemas import EvaluationView
 from service.exports.schemas import ExportView
 from service.health.schemas import WorkerView
-from service.jobs.estimating import Estimate
 from service.jobs.repository import PRIORITY
-from service.jobs.schemas import JobDetail, JobView
+from service.jobs.schemas import Estimate, JobDetail, JobView
 from service.quotas.schemas import QuotasRequest, QuotasView
 from service.results.schemas import ResultView
 from service.trials.schemas import BestView, TrialView

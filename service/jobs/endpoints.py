@@ -24,9 +24,9 @@ from service.jobs import submissions
 from service.jobs.admission import Admitted, admit
 from service.jobs.blocks import with_blocks
 from service.jobs.editing import Changes, changed
-from service.jobs.estimating import Estimate, estimate
+from service.jobs.estimating import estimate
 from service.jobs.listing import Filters, Sort, State, page
-from service.jobs.schemas import JobDetail, JobView, Priority
+from service.jobs.schemas import Estimate, JobDetail, JobView, Priority
 from service.jobs.views import detail_of, view_of
 from service.leases import repository as leases
 from service.quotas import repository as quotas

@@ -6,49 +6,17 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import BaseModel, Field
-
 from evaluators.errors import EvaluatorError
 from evaluators.task import LikelihoodTask, Split
 from evaluators.tasks import load_any_task
 from merging.checkpoint import CheckpointInfo
 from search.spec import DirectAnswer, SearchSpec, Stage, TaskEntry
 from service.jobs.admission import Admitted
+from service.jobs.schemas import Estimate, Memory, StageEstimate
 
 # Of a number, in bytes, by the name of its type; others have one.
 _WIDTHS = {"float64": 8, "float32": 4, "float16": 2, "bfloat16": 2}
 _CHILD_WIDTH = 4
-
-
-class StageEstimate(BaseModel):
-    """What one stage searches over, and what it spends at most."""
-
-    name: str
-    dimension: int = Field(description="How many genes it searches over.")
-    genes: list[str] = Field(description="Their names, in the order of a genome.")
-    trials: int | None = Field(description="Null where the budget has no limit on trials.")
-    items: int | None = Field(description="Items that its trials are scored on, at most.")
-    tokens: int | None = Field(description="Tokens that are generated for them, at most.")
-
-
-class Memory(BaseModel):
-    """Bytes of weights; statistics and activations come on top."""
-
-    parents: int = Field(
-        description="All models' weights, mapped once for all workers of a machine."
-    )
-    child: int = Field(description="The child of a parameter space, once a worker.")
-
-
-class Estimate(BaseModel):
-    """A spec that can run here, and what its search will cost."""
-
-    name: str
-    items_per_trial: int | None = Field(
-        description="Items of the search split; fewer where the allocation stops a trial early."
-    )
-    stages: list[StageEstimate]
-    memory: Memory
 
 
 def estimate(admitted: Admitted, tasks_dir: Path | None) -> Estimate:

@@ -1,4 +1,4 @@
-"""How a job leaves the API."""
+"""How a job, and the estimate of one, leave the API."""
 
 from __future__ import annotations
 
@@ -163,6 +163,37 @@ class JobDetail(JobView):
     notes: str
     spec: dict[str, Any]
     model_digests: dict[str, str]
+
+
+class StageEstimate(BaseModel):
+    """What one stage searches over, and what it spends at most."""
+
+    name: str
+    dimension: int = Field(description="How many genes it searches over.")
+    genes: list[str] = Field(description="Their names, in the order of a genome.")
+    trials: int | None = Field(description="Null where the budget has no limit on trials.")
+    items: int | None = Field(description="Items that its trials are scored on, at most.")
+    tokens: int | None = Field(description="Tokens that are generated for them, at most.")
+
+
+class Memory(BaseModel):
+    """Bytes of weights; statistics and activations come on top."""
+
+    parents: int = Field(
+        description="All models' weights, mapped once for all workers of a machine."
+    )
+    child: int = Field(description="The child of a parameter space, once a worker.")
+
+
+class Estimate(BaseModel):
+    """A spec that can run here, and what its search will cost."""
+
+    name: str
+    items_per_trial: int | None = Field(
+        description="Items of the search split; fewer where the allocation stops a trial early."
+    )
+    stages: list[StageEstimate]
+    memory: Memory
 
 
 def _total(stages: list[StageView]) -> int | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,6 +34,13 @@ def test_every_command_has_help(runner: CliRunner, command: str) -> None:
     answer = runner.invoke(app, [command, "--help"])
     assert answer.exit_code == 0
     assert "Usage" in answer.output
+
+
+def test_a_command_begins_without_what_it_does_not_need() -> None:
+    slow = "{'torch', 'transformers', 'ray', 'cma', 'optuna', 'scipy'}"
+    source = f"import sys, service.cli; sys.exit(str({slow} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", source], check=False, capture_output=True)
+    assert done.stderr == b"set()\n"
 
 
 def test_every_option_of_serve_is_a_setting(runner: CliRunner) -> None:
