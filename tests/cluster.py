@@ -77,7 +77,8 @@ def ray_cluster(cpus: list[int]) -> Iterator[Cluster]:
     """A cluster with a node for each entry, of so many CPUs, behind a token of its own."""
     # Short, as Ray makes sockets below it, whose paths have a limit.
     root = Path(tempfile.mkdtemp(prefix="cuvee-nodes-"))
-    (root / "token").write_text(secrets.token_hex(32))
+    # With the end of line that openssl writes.
+    (root / "token").write_text(f"{secrets.token_hex(32)}\n")
     environment = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(root / "token"),

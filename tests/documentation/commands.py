@@ -25,8 +25,12 @@ PAGES = [
 RUN = {"cuvee", "curl", "python"}
 """Programs whose commands are run one by one."""
 
-SHELL = {"export", "jq", "mkdir", "openssl"}
+SHELL = {"export", "mkdir", "openssl"}
 """What a shell is given, the lines of a page together."""
+
+OTHERS = {"jq", "kubectl"}
+"""Programs of others that need not be installed: their tests skip then, and say so. kubectl makes
+what it would send to a cluster, and sends it to none."""
 
 PARSED = {
     "make": "a target is a whole run, of the demo, the tests or a benchmark",
@@ -38,7 +42,6 @@ PARSED = {
 ELSEWHERE = {
     "docker": "it needs a container engine; tests/deploy reads the files that it gets",
     "helm": "it needs a cluster of Kubernetes; tests/deploy reads the values that it gets",
-    "kubectl": "it needs a cluster of Kubernetes",
 }
 """Programs that do not run where the tests do, and why."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +19,6 @@ from tests.documentation.commands import IN_BLOCKS, IN_SENTENCES, SHELL, Command
 from tests.documentation.examples import Examples
 from tests.running import wait_for_end
 
-SCRIPTS = [one for one in IN_BLOCKS if one.program in SHELL - {"jq"}]
-"""Lines that a shell runs, those of a page one after another."""
 _VALUES = {"DIR": "out", "NAME": "ja"}
 # The client's own, and the container's.
 _NO_SETTINGS = {"CUVEE_TOKEN", "CUVEE_MODELS"}
@@ -49,17 +49,10 @@ def test_python_has_the_module_and_it_the_options(
         assert re.search(rf"{option}\b", told), option
 
 
-@pytest.mark.parametrize("page", sorted({one.page for one in SCRIPTS}))
+@pytest.mark.parametrize("page", sorted({one.page for one in IN_BLOCKS if one.program in SHELL}))
 def test_a_shell_runs_the_lines_of_a_page(page: str, there: Examples) -> None:
-    lines = [there.real(one.line) for one in SCRIPTS if one.page == page]
-    script = "\n".join([*lines, "env"])
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = os.environ | {"PATH": path}
-    done = subprocess.run(
-        ["sh", "-eu", "-c", script], check=False, capture_output=True, text=True, env=environment
-    )
-    assert done.returncode == 0, done.stderr
-    exported = dict(one.split("=", 1) for one in done.stdout.splitlines() if "=" in one)
+    told = _run([*_script(page, there), "env"])
+    exported = dict(one.split("=", 1) for one in told.splitlines() if "=" in one)
     new = {name for name in exported.keys() - os.environ.keys() if name.startswith("CUVEE_")}
     for name in new - _NO_SETTINGS:
         assert name.removeprefix("CUVEE_").lower() in Settings.model_fields
@@ -70,6 +63,22 @@ def test_a_shell_runs_the_lines_of_a_page(page: str, there: Examples) -> None:
         assert Seal(key).close("secret", "test")
 
 
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+def test_kubectl_makes_secrets_of_the_files_that_the_page_makes(
+    there: Examples, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", os.devnull)
+    commands = distinct(IN_BLOCKS, "kubectl")
+    (page,) = {one.page for one in commands}
+    dry = [f"{one.line} --dry-run=client --output=json" for one in commands]
+    made = [json.loads(_run([*_script(page, there), line])) for line in dry]
+    assert {one["metadata"]["name"]: set(one["data"]) for one in made} == {
+        "cuvee-ray-token": {"token"},
+        "cuvee-secrets": {"postgres_password", "secret_key"},
+    }
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
 @pytest.mark.parametrize("command", distinct(IN_BLOCKS, "jq"), ids=str)
 def test_jq_finds_a_trial_in_the_log(command: Command, there: Examples) -> None:
     wait_for_end(there.client, there.running)
@@ -81,3 +90,20 @@ def test_jq_finds_a_trial_in_the_log(command: Command, there: Examples) -> None:
     )
     assert all(there.running in line for line in done.stdout.splitlines())
     assert done.stdout
+
+
+def _script(page: str, there: Examples) -> list[str]:
+    return [there.real(one.line) for one in IN_BLOCKS if one.page == page and one.program in SHELL]
+
+
+def _run(lines: list[str]) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", "-eu", "-c", "\n".join(lines)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PATH": path},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
