@@ -131,6 +131,7 @@ def examples(root: Path, hub: Hub, receiver: Receiver) -> Iterator[Examples]:
     (root / "token").write_text(TOKEN)
     environment = {
         "CUVEE_PORT": "0",
+        "CUVEE_WORKERS": "1",
         "CUVEE_TASKS_DIR": str(write_few(root / "tasks")),
         "CUVEE_SECRET_KEY": new_key(),
         "CUVEE_WEBHOOK_NETWORKS": '["127.0.0.0/8"]',

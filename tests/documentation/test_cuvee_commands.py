@@ -65,7 +65,7 @@ def test_cuvee_does_what_the_page_says(command: Command, there: Examples) -> Non
 
 
 def test_every_rule_is_for_a_command_that_is_shown() -> None:
-    assert RULES.keys() == {name_of(command) for command in shown()}
+    assert RULES.keys() <= {name_of(command) for command in shown()}
 
 
 @runs("serve")
@@ -133,7 +133,7 @@ def _(there: Examples, command: Command) -> None:
 
 @runs("workers")
 def _(there: Examples, command: Command) -> None:
-    assert "worker-1" in there.run(command)
+    assert "worker-0" in there.run(command)
 
 
 @runs("export")
