@@ -14,6 +14,7 @@ from tests.faults.conftest import opened
 from tests.postgresql import PostgresServer
 from tests.running import RunningService, wait_for_end, wait_for_trials
 from tests.trial_log import trial_log_in
+from tests.waiting import until
 from tests.zoo_spec import write_spec, zoo_spec
 
 TRIALS = 18
@@ -25,6 +26,8 @@ def _places(url: str, job_id: str) -> set[str]:
         Evaluation.job_id == job_id,
         Evaluation.subject.startswith("trial/"),
         Evaluation.split == "search",
+        # Copies of a parent's scores were made nowhere.
+        Evaluation.worker != "",
     )
     with opened(url) as database, database.snapshot() as session:
         return {worker.partition(" on ")[2] for worker in session.scalars(query)}
@@ -49,6 +52,8 @@ def test_a_job_runs_on_two_nodes_and_outlasts_one_and_a_service(
             for name in ("first", "second")
         )
         client = stack.enter_context(second.client())
+        # The first that are up would do a job this small alone.
+        until(lambda: sum(one.node is not None for one in client.workers()) == 4, 120)
         undisturbed = client.submit(spec).id
         assert wait_for_end(client, undisturbed).state == "finished"
         here, there = (node.address for node in cluster.nodes)
