@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -11,11 +13,24 @@ from starlette.staticfiles import StaticFiles
 
 PLOTLY_URL = f"static/plotly.min.js?v={version('plotly')}"
 
-_OWN = StaticFiles(directory=Path(__file__).parent / "static")
+_STATIC = Path(__file__).parent / "static"
+_OWN = StaticFiles(directory=_STATIC)
+_IMPORT = re.compile(r'^(?:import|export)\b[^"]*"\./([\w.]+)";$', re.MULTILINE)
 _PLOTLY = StaticFiles(directory=str(files("plotly") / "package_data"))
 
 # A shared worker goes by the policy of its own script, not by its page's.
 _POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'; frame-ancestors 'none'"
+
+
+@cache
+def modules(entry: str) -> tuple[str, ...]:
+    """The modules of `static/` that a script is made of, itself first."""
+    found = [entry]
+    # It grows while it is gone through.
+    for name in found:
+        imported = _IMPORT.findall((_STATIC / name).read_text(encoding="utf-8"))
+        found += [one for one in dict.fromkeys(imported) if one not in found]
+    return tuple(found)
 
 
 async def own(name: str, request: Request) -> Response:

@@ -11,6 +11,7 @@ from fastapi.templating import Jinja2Templates
 
 from service.accounts.authorisation import Account
 from service.accounts.sessions import csrf_word
+from service.dashboard.assets import modules
 
 # Plotly writes style elements and draws images from data; nothing else departs from 'self'.
 _POLICY = {
@@ -31,6 +32,7 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 _TEMPLATES = Jinja2Templates(directory=Path(__file__).parent / "templates")
+_TEMPLATES.env.globals["modules"] = modules
 
 
 def render(

@@ -55,6 +55,19 @@ def test_static_files(page: Page, site: Site) -> None:
     assert page.request.get("/jobs").url == f"{site.url}/"
 
 
+_LOADED = """() => performance.getEntriesByType("resource").map(({ name }) => name)
+  .filter((name) => name.endsWith(".js"))"""
+_NAMED = "(links) => links.map(({ href }) => href)"
+
+
+@pytest.mark.parametrize("path", ["", "new", "compare", "jobs"])
+def test_a_page_names_all_modules_that_it_loads(page: Page, database: Database, path: str) -> None:
+    page.goto(f"/jobs/{finished(database).id}" if path == "jobs" else f"/{path}")
+    named = page.eval_on_selector_all("link[rel=modulepreload]", _NAMED)
+    assert set(page.evaluate(_LOADED)) == set(named)
+    assert len(named) == len(set(named)) > 1
+
+
 def _check(page: Page, shot: Path, scheme: str, width: int) -> None:
     page.screenshot(path=shot, full_page=True)
     assert shot.stat().st_size > 10_000

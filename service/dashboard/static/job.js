@@ -26,7 +26,7 @@ let wanted = trialOfAddress();
 
 const refresh = coalesced(async () => {
   try {
-    await data.refresh();
+    await data.refresh(() => render());
     show(byId("notice"), data.job.state === "failed");
     if (data.job.reason) setText(byId("notice"), `The job failed. ${data.job.reason}`);
   } catch (error) {

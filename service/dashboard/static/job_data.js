@@ -5,6 +5,8 @@ import { fitnessOf } from "./fitness.js";
 
 const PAGE = 2000;
 const COLUMNS = 10_000;
+// What the first figure is drawn from.
+const FIRST = ["job", "trials", "parents"];
 // An estimated trial may be scored whole in the end.
 const ENDED = ["trial.finished", "trial.rescored"];
 
@@ -66,15 +68,17 @@ export class JobData {
     }
   }
 
-  // Asks for what is stale. What could not be had stays stale.
-  async refresh() {
+  // Asks for what is stale. What could not be had stays stale. `drawable()` is called as soon as what
+  // the first figure needs is there.
+  async refresh(drawable) {
     const parts = [...this.stale];
     this.stale.clear();
     try {
       // Whether there is a best trial to ask for hangs on the job; all else is asked for at once.
       const job = parts.includes("job") ? this.#fetch("job") : null;
-      const others = parts.filter((part) => part !== "job");
-      await Promise.all([job, ...others.map((part) => this.#fetch(part, job))]);
+      const asked = new Map(parts.map((part) => [part, part === "job" ? job : this.#fetch(part, job)]));
+      const first = Promise.all(FIRST.map((part) => asked.get(part))).then(drawable);
+      await Promise.all([first, ...asked.values()]);
     } catch (error) {
       for (const part of parts) this.stale.add(part);
       throw error;
