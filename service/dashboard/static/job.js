@@ -6,27 +6,37 @@ import { drawActions, jobActions } from "./job_actions.js";
 import { JobData } from "./job_data.js";
 import { drawExports, drawFailures, drawParents, drawRecipe } from "./job_details.js";
 import { drawHead, drawTiles, tick } from "./job_head.js";
-import { jobPanels } from "./job_panels.js";
 import { drawResult } from "./job_result.js";
-import { coalesced, paced } from "./pace.js";
+import { coalesced, once, paced } from "./pace.js";
 import { follow } from "./stream.js";
-import { trialDialog, trialOfAddress } from "./trial_dialog.js";
 import { trialsTable } from "./trials_table.js";
 import { hasEnded } from "./words.js";
 
 const RETRY_MS = 3000;
 const page = byId("main").dataset;
 const data = new JobData(page.job);
-const panels = jobPanels(page.plotly);
-const openTrial = trialDialog(data);
+// What nobody sees at first, the panels and a trial's dialog: it comes once the first figure can be drawn.
+let rest = null;
+const loadRest = once(async () => {
+  const modules = [import("./job_panels.js"), import("./trial_dialog.js")];
+  const [{ jobPanels }, { trialDialog, trialOfAddress }] = await Promise.all(modules);
+  wanted = trialOfAddress();
+  rest = { panels: jobPanels(page.plotly), openTrial: trialDialog(data) };
+  render();
+});
+const openTrial = (number) => loadRest().then(() => rest.openTrial(number));
 const drawFitness = fitnessChart(page.plotly, { open: openTrial, changed: () => render() });
 let lost = false;
 // The trial that the page's address asks for, until it is shown.
-let wanted = trialOfAddress();
+let wanted = null;
 
 const refresh = coalesced(async () => {
   try {
-    await data.refresh(() => render());
+    await data.refresh(() => {
+      render();
+      // Where it does not come, the next refresh asks again.
+      loadRest().catch(() => {});
+    });
     show(byId("notice"), data.job.state === "failed");
     if (data.job.reason) setText(byId("notice"), `The job failed. ${data.job.reason}`);
   } catch (error) {
@@ -50,21 +60,21 @@ const PARTS = [
   drawRecipe,
   drawParents,
   drawExports,
-  panels.update,
+  (data) => rest?.panels.update(data),
   openWanted,
 ];
 const render = paced(PARTS.map((part) => () => data.job && part(data)));
 
 function openWanted() {
   if (wanted === null || !data.trials.has(wanted)) return;
-  openTrial(wanted);
+  rest.openTrial(wanted);
   wanted = null;
 }
 
 function redraw() {
   drawFitness.again();
   render();
-  panels.redraw();
+  rest?.panels.redraw();
 }
 
 function complain(text) {

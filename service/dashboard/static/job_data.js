@@ -77,8 +77,8 @@ export class JobData {
       // Whether there is a best trial to ask for hangs on the job; all else is asked for at once.
       const job = parts.includes("job") ? this.#fetch("job") : null;
       const asked = new Map(parts.map((part) => [part, part === "job" ? job : this.#fetch(part, job)]));
-      const first = Promise.all(FIRST.map((part) => asked.get(part))).then(drawable);
-      await Promise.all([first, ...asked.values()]);
+      const first = FIRST.map((part) => asked.get(part));
+      await Promise.all([Promise.all(first).then(drawable), ...asked.values()]);
     } catch (error) {
       for (const part of parts) this.stale.add(part);
       throw error;
@@ -96,8 +96,9 @@ export class JobData {
       await job;
       await this.#fetchBest();
     } else if (part === "holdout") {
-      this.result = await getJson(`${this.path}/result`);
-      this.holdout = await this.#evaluations("split=holdout");
+      // Together, as one is drawn by the other.
+      const asked = [getJson(`${this.path}/result`), this.#evaluations("split=holdout")];
+      [this.result, this.holdout] = await Promise.all(asked);
     }
   }
 

@@ -11,7 +11,7 @@ export function drawResult(data) {
   if (holdout.length === 0 && select.length === 0) return;
   const grid = holdout.filter(({ kind }) => kind === "grid");
   const subjects = subjectsOf(holdout, grid, tasks, result, job);
-  redrawOn(byId("holdout"), [result, job.winner], () => tablesOf(subjects, tasks, "holdout"));
+  redrawOn(byId("holdout"), [result, holdout.length, job.winner], () => tablesOf(subjects, tasks, "holdout"));
   setText(byId("verdict"), verdict(subjects, tasks, job));
   setText(byId("holdout-note"), [testNote(result), gridNote(grid)].filter(Boolean).join(" "));
   setText(byId("optimism"), optimism(result));

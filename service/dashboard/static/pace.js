@@ -67,3 +67,15 @@ async function inSlices(parts) {
   }
   return taken + performance.now() - begun;
 }
+
+// Returns a function: the answer of the first call that succeeds, for all of them.
+export function once(load) {
+  let loading = null;
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = null;
+      throw error;
+    });
+    return loading;
+  };
+}

@@ -6,6 +6,7 @@ import { isEstimate } from "./fitness.js";
 import { count, percent, plural } from "./format.js";
 import { itemMap } from "./item_map.js";
 import { itemWords } from "./item_words.js";
+import { once } from "./pace.js";
 import { recipePicture } from "./recipe_picture.js";
 
 // Returns `open(number)`. A trial has an address of its own: #trial-16.
@@ -89,18 +90,6 @@ export function trialDialog(data) {
 export function trialOfAddress() {
   const found = /^#trial-(\d+)$/.exec(location.hash);
   return found && Number(found[1]);
-}
-
-// The answer of the first call that succeeds, for all calls.
-function once(load) {
-  let loading = null;
-  return () => {
-    loading ??= load().catch((error) => {
-      loading = null;
-      throw error;
-    });
-    return loading;
-  };
 }
 
 async function asked(path, target) {
