@@ -82,6 +82,10 @@ bench-samplers: $(DONE) ## All samplers on functions that resemble merging, and 
 methods-page: $(DONE) ## Search with every method and write docs/methods.md
 	$(BIN)/python -m benchmarks.methods
 
+.PHONY: reference
+reference: $(DONE) ## Write the reference pages of docs/ from the code
+	$(BIN)/python -m service.reference docs
+
 URL ?= http://127.0.0.1:8642
 .PHONY: screenshots
 screenshots: $(DONE) ## Take the docs' pictures of a service with a running job and two finished ones
