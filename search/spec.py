@@ -73,8 +73,8 @@ __all__ = [
 JobName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}$")]
 # No dot and no plus: `stage.best` names a recipe, and `maths+ja` an average.
 Alias = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")]
-# Printable, without blanks at either end. Where it may lead is for the reader of models to say.
 Metric = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_,.-]{1,100}$")]
+# Printable, without blanks at either end. Where it may lead is for the reader of models to say.
 Reference = Annotated[str, StringConstraints(pattern=r"^\S([^\x00-\x1f\x7f]{0,298}\S)?$")]
 
 

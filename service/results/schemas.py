@@ -12,7 +12,8 @@ class Finalist(BaseModel):
     """A finalist's fitness on each split, and how much of it did not last.
 
     Choosing the best of many by a noisy score picks luck as well as skill: `optimism` is what of
-    the search's score is missing on items that played no part in the choice.
+    the search's score is missing on items that played no part in the choice. There is none where
+    the search went by another metric.
     """
 
     trial: int
