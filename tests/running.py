@@ -154,6 +154,13 @@ class RunningService(ServiceProcess):
         super().__init__(command, data, environment=environment)
 
 
+def finish(client: Client, spec: Path) -> JobDetail:
+    """The job of a spec once it is finished."""
+    job = wait_for_end(client, client.submit(spec).id)
+    assert job.state == "finished", job.reason
+    return job
+
+
 def wait_for_end(client: Client, job_id: str, seconds: float = 240.0) -> JobDetail:
     """The job once it has ended."""
     deadline = time.monotonic() + seconds

@@ -14,7 +14,7 @@ from service.client import Client
 from service.database import Database
 from service.evaluations import designs
 from service.jobs.schemas import JobDetail
-from tests.running import RunningService, wait_for_end, wait_for_trials
+from tests.running import RunningService, finish, wait_for_end, wait_for_trials
 from tests.service.test_api import read_events
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_spec, zoo_spec
@@ -40,9 +40,7 @@ def anchors_spec() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def job(client: Client, tmp_path_factory: pytest.TempPathFactory) -> JobDetail:
     spec = write_spec(tmp_path_factory.mktemp("spec"), anchors_spec())
-    ended = wait_for_end(client, client.submit(spec).id)
-    assert ended.state == "finished", ended.reason
-    return ended
+    return finish(client, spec)
 
 
 def test_trials_are_whole_then_estimated_and_the_elite_whole_again(

@@ -15,7 +15,7 @@ from evaluators.task import SPLITS
 from evaluators.word_problems import WordProblems
 from service.client import Client
 from service.jobs.schemas import JobDetail
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, finish
 from tests.zoo_spec import write_spec, zoo_spec
 
 ITEMS = {"search": 16, "select": 8, "holdout": 12}
@@ -62,9 +62,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 @pytest.fixture(scope="module")
 def job(client: Client, tmp_path_factory: pytest.TempPathFactory) -> JobDetail:
     spec = write_spec(tmp_path_factory.mktemp("spec"), answering_spec())
-    ended = wait_for_end(client, client.submit(spec).id)
-    assert ended.state == "finished", ended.reason
-    return ended
+    return finish(client, spec)
 
 
 def scores_of(client: Client, job: JobDetail, task: str, split: str) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from service.client import ApiError, Client
-from tests.running import RunningService, wait_for_end, wait_for_trials
+from tests.running import RunningService, finish, wait_for_end, wait_for_trials
 from tests.tiny import write_llama
 from tests.zoo_spec import write_spec, zoo_spec
 
@@ -91,14 +91,12 @@ def test_an_export_whose_parent_changed_fails_alone(
     client: Client, models: Path, tmp_path: Path
 ) -> None:
     spec = zoo_spec(trials=3, name="changed", baselines=_ALONE)
-    first = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
-    assert first.state == "finished", first.reason
+    first = finish(client, write_spec(tmp_path, spec))
     # Other weights of the same shape, put in place while the workers hold the old ones.
     write_llama(tmp_path / "other", 77, layers=4)
     (tmp_path / "other" / "model.safetensors").replace(models / "zoo" / "ja" / "model.safetensors")
     with pytest.raises(ApiError, match="no longer what it was"):
         client.export(first.id)
-    second = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
-    assert second.state == "finished", second.reason
+    second = finish(client, write_spec(tmp_path, spec))
     assert second.model_digests["ja"] != first.model_digests["ja"]
     assert Path(client.export(second.id).folder).is_dir()

@@ -14,7 +14,7 @@ from merging.moe.layout import expert_blocks
 from service.client import ApiError
 from service.database import Database
 from service.events import repository as events
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, finish
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_spec, zoo_spec
 
@@ -50,10 +50,8 @@ def test_one_model_is_searched_prepared_once_and_exported(
 ) -> None:
     spec = write_spec(tmp_path, spec_of("zoo/moe", name="experts"))
     with service.client() as client:
-        job = wait_for_end(client, client.submit(spec).id)
-        assert job.state == "finished", job.reason
-        again = wait_for_end(client, client.submit(spec).id)
-        assert again.state == "finished", again.reason
+        job = finish(client, spec)
+        again = finish(client, spec)
         folder = Path(client.export(job.id).folder)
     log = trial_log(service.data, job.id)
     assert log == trial_log(service.data, again.id)

@@ -12,7 +12,7 @@ import pytest
 from search.racing import PEERS, make_race, make_rival
 from service.client import Client
 from service.jobs.schemas import JobDetail
-from tests.running import RunningService, wait_for_end, wait_for_trials
+from tests.running import RunningService, finish, wait_for_end, wait_for_trials
 from tests.service.test_api import read_events
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_spec, zoo_spec
@@ -50,9 +50,7 @@ def few_children(**more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def raced(client: Client, tmp_path_factory: pytest.TempPathFactory) -> JobDetail:
     spec = write_spec(tmp_path_factory.mktemp("spec"), racing_spec())
-    job = wait_for_end(client, client.submit(spec).id)
-    assert job.state == "finished", job.reason
-    return job
+    return finish(client, spec)
 
 
 def test_weak_trials_are_stopped_and_say_so(
@@ -178,8 +176,7 @@ def test_a_child_that_was_scored_before_is_not_scored_again(
         {"kind": "full"} if allocation == "full" else {"kind": "racing", "first": 8, "block": 8}
     )
     spec = write_spec(tmp_path, few_children(allocation=settings))
-    job = wait_for_end(client, client.submit(spec).id)
-    assert job.state == "finished", job.reason
+    job = finish(client, spec)
     log = trial_log(service.data, job.id)
     assert len({trial["digest"] for trial in log}) <= 4
     first: dict[str, dict[str, Any]] = {}

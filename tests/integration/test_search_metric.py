@@ -12,7 +12,7 @@ from evaluators.task import LikelihoodTask
 from evaluators.tasks import load_any_task
 from service.client import Client
 from service.jobs.schemas import JobDetail
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, finish
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_spec, zoo_spec
 
@@ -26,9 +26,7 @@ ITEMS = 24
 def job(client: Client, tmp_path_factory: pytest.TempPathFactory) -> JobDetail:
     spec = zoo_spec(trials=9, tasks=[{"task": TASK, "search_metric": LIKELIHOOD}], items=ITEMS)
     path = write_spec(tmp_path_factory.mktemp("spec"), spec)
-    ended = wait_for_end(client, client.submit(path).id)
-    assert ended.state == "finished", ended.reason
-    return ended
+    return finish(client, path)
 
 
 def test_candidates_are_scored_by_likelihood(

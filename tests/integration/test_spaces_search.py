@@ -17,7 +17,7 @@ from search.spec import ModelShape, SearchSpec
 from service.client import Client
 from service.database import Database
 from service.events import repository as events
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, finish
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_few, write_spec, zoo_spec
 
@@ -67,8 +67,7 @@ def test_every_kind_of_space_is_searched_from_its_seeds(
     alone = {"averages": False, "grid_step": None}
     data = zoo_spec(name="spaces", items=8, tasks=[{"task": "jsonl:few"}], baselines=alone)
     data["stages"] = [stage(name, space) for name, space in SPACES.items()]
-    job = wait_for_end(client, client.submit(write_spec(tmp_path, data)).id)
-    assert job.state == "finished", job.reason
+    job = finish(client, write_spec(tmp_path, data))
     assert job.trials_failed == 0
     log = trial_log(service.data, job.id)
     assert len(log) == TRIALS * len(SPACES)

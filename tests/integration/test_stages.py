@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from merging.export import write_checkpoint
 from merging.recipe import Recipe
 from service.client import Client
-from tests.running import RunningService, wait_for_end
+from tests.running import RunningService, finish, wait_for_end
 from tests.tiny import write_llama
 from tests.trial_log import trial_log
 from tests.zoo_spec import write_spec, zoo_spec
@@ -57,8 +57,7 @@ def test_two_stages_number_their_trials_without_a_gap(
     second["space"] |= {"method": "dare_ties", "layer_groups": 2, "module_groups": ["self_attn"]}
     spec["stages"].append(second)
     spec["tasks"].append({"task": "word_problems_en", "weight": 2.0})
-    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
-    assert job.state == "finished", job.reason
+    job = finish(client, write_spec(tmp_path, spec))
     log = trial_log(service.data, job.id)
     assert [trial["number"] for trial in log] == list(range(12))
     assert [trial["stage"] for trial in log] == ["weights"] * 5 + ["again"] * 7
@@ -111,8 +110,7 @@ def test_a_stage_builds_on_the_best_of_the_one_before(
                 "budget": {"items": 90, "patience": 500},
             }
         )
-    job = wait_for_end(client, client.submit(write_spec(tmp_path, spec)).id)
-    assert job.state == "finished", job.reason
+    job = finish(client, write_spec(tmp_path, spec))
     # 24 items a trial: the limit falls into the second generation of two, or, where a first one of
     # one trial by hand comes before, the third.
     assert [(stage.trials, stage.ended_by) for stage in job.stages] == [
