@@ -107,10 +107,11 @@ def _tasks(spec: SearchSpec, settings: Settings) -> list[FieldError]:
         except EvaluatorError as error:
             errors.append(FieldError(f"tasks.{index}.task", str(error)))
             continue
-        try:
-            check_task(entry.task, entry.searched_by, settings.tasks_dir)
-        except EvaluatorError as error:
-            errors.append(FieldError(f"tasks.{index}.search_metric", str(error)))
+        if entry.search_metric is not None:
+            try:
+                check_task(entry.task, entry.search_metric, settings.tasks_dir)
+            except EvaluatorError as error:
+                errors.append(FieldError(f"tasks.{index}.search_metric", str(error)))
         try:
             for check in _checks(entry.answer):
                 check(entry.task, entry.metric, settings.tasks_dir)

@@ -92,13 +92,13 @@ def _finalists(
         if split == "select" and subject.kind == "trial":
             scores = {one: fitness_on(subject, one) for one in ("select", "holdout")}
             scores["search"] = searched[int(subject.label)]
-            luck = scores["search"] if comparable else None
+            before = scores["search"] if comparable else None
             finalists.append(
                 Finalist(
                     trial=int(subject.label),
                     **scores,
-                    optimism_select=_difference(luck, scores["select"]),
-                    optimism=_difference(luck, scores["holdout"]),
+                    optimism_select=_difference(before, scores["select"]),
+                    optimism=_difference(before, scores["holdout"]),
                 )
             )
     return sorted(finalists, key=lambda one: (-_or_worst(one.select), one.trial))

@@ -32,11 +32,7 @@ let wanted = null;
 
 const refresh = coalesced(async () => {
   try {
-    await data.refresh(() => {
-      render();
-      // Where it does not come, the next refresh asks again.
-      loadRest().catch(() => {});
-    });
+    await data.refresh(rest ? undefined : drawFirst);
     show(byId("notice"), data.job.state === "failed");
     if (data.job.reason) setText(byId("notice"), `The job failed. ${data.job.reason}`);
   } catch (error) {
@@ -48,6 +44,12 @@ const refresh = coalesced(async () => {
   }
   render();
 }, 500);
+
+// Where the rest does not come, the next refresh asks for it again.
+function drawFirst() {
+  render();
+  loadRest().catch(() => {});
+}
 
 const PARTS = [
   drawHead,

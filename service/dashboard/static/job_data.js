@@ -68,8 +68,8 @@ export class JobData {
     }
   }
 
-  // Asks for what is stale. What could not be had stays stale. `drawable()` is called as soon as what
-  // the first figure needs is there.
+  // Asks for what is stale. What could not be had stays stale. `drawable()`, if given, is called as
+  // soon as what the first figure needs is there.
   async refresh(drawable) {
     const parts = [...this.stale];
     this.stale.clear();
