@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -51,6 +51,7 @@ from merging.recipe import Recipe
 from service.cli.local_service import local_service
 from service.client import ApiError, Client
 from service.jobs.repository import ENDED
+from service.jobs.schemas import JobDetail
 
 ROOT = Path(__file__).parent.parent
 SPEC = ROOT / "examples" / "japanese-maths.yaml"
@@ -163,17 +164,18 @@ def _warm(client: Client, spec: Path) -> None:
     They have loaded the models and the items then, as mergekit-evolve's process has, and tried its
     batch sizes on them, by the time it is told to search. No score is left to the next job.
     """
-    job = client.submit(spec)
-    while job.trials_finished + job.trials_stopped < _WARM_TRIALS and job.state not in ENDED:
-        time.sleep(_POLL_SECONDS)
-        job = client.job(job.id)
+    job_id = client.submit(spec).id
+    _wait(client, job_id, lambda job: job.trials_finished + job.trials_stopped >= _WARM_TRIALS)
     # Cancelled while they work, they would start anew.
-    client.pause(job.id)
-    while job.state not in (*ENDED, "paused"):
-        time.sleep(_POLL_SECONDS)
-        job = client.job(job.id)
-    client.cancel(job.id)
-    while client.job(job.id).state not in ENDED:
+    client.pause(job_id)
+    _wait(client, job_id, lambda job: job.state == "paused")
+    client.cancel(job_id)
+    _wait(client, job_id, lambda _: False)
+
+
+def _wait(client: Client, job_id: str, reached: Callable[[JobDetail], bool]) -> None:
+    """Until the job has reached something, or has ended."""
+    while (job := client.job(job_id)).state not in ENDED and not reached(job):
         time.sleep(_POLL_SECONDS)
 
 

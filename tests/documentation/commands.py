@@ -18,8 +18,10 @@ from tests.running import REPOSITORY
 PAGES = [
     *(REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md")),
     # Reference pages are written from the code.
-    *sorted(
-        set((REPOSITORY / "docs").glob("*.md")) - set((REPOSITORY / "docs").glob("reference-*"))
+    *(
+        page
+        for page in sorted((REPOSITORY / "docs").glob("*.md"))
+        if not page.name.startswith("reference-")
     ),
     REPOSITORY / "benchmarks" / "README.md",
     REPOSITORY / "zoo" / "README.md",

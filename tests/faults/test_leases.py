@@ -102,7 +102,8 @@ def test_a_frozen_service_that_wakes_up_writes_nothing_more(
         until(lambda: time.monotonic() - frozen > 2 * lease, 2 * lease)
         first.thaw()
         # Frozen within a transaction, it finds its connection cut instead.
-        until(lambda: bool({"job_taken_over", "database_lost"} & {*first.log.split()}), 20)
+        told = {"job_taken_over", "database_lost"}
+        until(lambda: bool(told & {*first.log.split()}), _TAKEOVER_SECONDS)
     log = finished_log(second, url, job_id)
     assert [trial["number"] for trial in log] == list(range(_TRIALS))
     assert log == finished_log(second, url, submit_again(url, job_id))
