@@ -84,7 +84,8 @@ class Way:
 
 
 class Search:
-    """A genome, a resident model and an lm-eval task.
+    """A genome, a resident model, and a metric of an lm-eval task on its first items or, for None,
+    all of them.
 
     Of the threads, number formats and batch sizes in the settings, those are taken that score the
     child of the initial genome soonest; one of each is taken without a try. `tokens` are generated
@@ -94,6 +95,8 @@ class Search:
     def __init__(self, settings: Mapping[str, Any]) -> None:
         self._seed = settings["seed"]
         self._task = settings["task"]
+        self._metric = settings["metric"]
+        self._items = settings["items"]
         self._genome = ModelGenome(
             ModelGenomeDefinition.model_validate(
                 {
@@ -141,7 +144,7 @@ class Search:
         return self._genome.genotype_merge_config(genome)
 
     def evaluate(self, genome: np.ndarray, limit: int | None = None) -> float:
-        """The accuracy of a genome's child, on the first `limit` items."""
+        """The score of a genome's child, on the first `limit` of the search's items."""
         self.merge_seconds += merge(self.recipe(genome).to_yaml(), 0, self._merged)
         with torch.no_grad():
             for name, parameter in self._model.model.named_parameters():
@@ -152,10 +155,10 @@ class Search:
             tasks=[self._task],
             task_manager=self._tasks,
             batch_size=self.way.batch_size,
-            limit=limit,
+            limit=limit or self._items,
             log_samples=False,
         )
-        return float(results["results"][self._task]["exact_match,none"])
+        return float(results["results"][self._task][f"{self._metric},none"])
 
     def _start(self) -> np.ndarray:
         return np.asarray(self._genome.initial_genotype().view(-1).numpy(), dtype=float)
@@ -194,17 +197,20 @@ class Search:
 
 
 class Clock:
-    """Seconds by the clock and of the processor since it was made, less those while stopped."""
+    """Seconds by the clock and of the processor since it was made, less those while stopped.
+
+    lm-eval asks other programs about the machine for every child; the processor's are theirs too.
+    """
 
     def __init__(self) -> None:
         self._wall = -time.perf_counter()
-        self._cpu = -time.process_time()
+        self._cpu = -_cpu_seconds()
 
     def read(self) -> dict[str, float]:
         """Both so far."""
         return {
             "seconds": self._wall + time.perf_counter(),
-            "cpu_seconds": self._cpu + time.process_time(),
+            "cpu_seconds": self._cpu + _cpu_seconds(),
         }
 
     @contextmanager
@@ -215,6 +221,12 @@ class Clock:
         after = self.read()
         self._wall -= after["seconds"] - before["seconds"]
         self._cpu -= after["cpu_seconds"] - before["cpu_seconds"]
+
+
+def _cpu_seconds() -> float:
+    """This process's so far, and those of programs that it has run to their end."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 def _wait() -> None:

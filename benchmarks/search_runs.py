@@ -9,11 +9,12 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-CUVEE, CUVEE_ACCURACY, PEER, PEER_BATCH_1 = WAYS = (
+CUVEE, CUVEE_ACCURACY, PEER, PEER_BATCH_1, PEER_LIKELIHOOD = WAYS = (
     "cuvee",
     "cuvee_accuracy",
     "peer",
     "peer_batch_1",
+    "peer_likelihood",
 )
 
 MARGIN = 0.12
@@ -145,8 +146,8 @@ def _quotient(above: Sequence[float], below: Sequence[float]) -> float | None:
 
 
 def write(path: Path, runs: Sequence[Run], target: float) -> None:
-    """The figures as JSON; the headline is against the peer's best batch size, `by_accuracy` that
-    of the search which goes by accuracy as the peer's does."""
+    """The figures as JSON; the headline is against the peer's best batch size. In `by_accuracy` and
+    `by_likelihood` both go by the same."""
     headline = ratios(runs, PEER) or {}
     figures = {
         "target": target,
@@ -154,6 +155,7 @@ def write(path: Path, runs: Sequence[Run], target: float) -> None:
         "token_ratio": headline.get("token_ratio"),
         "best_batch_size": headline or None,
         "by_accuracy": ratios(runs, PEER, own=CUVEE_ACCURACY),
+        "by_likelihood": ratios(runs, PEER_LIKELIHOOD),
         "batch_size_1": ratios(runs, PEER_BATCH_1),
         "runs": [asdict(run) for run in runs],
     }

@@ -85,8 +85,8 @@ def job_spec(way: str, seed: int, trials: int) -> dict[str, Any]:
     spec: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
     weights, layers = spec["stages"]
     if way == PATHS:
-        parents = [one for one in layers["space"]["parents"] if one in spec["models"]]
-        layers["space"]["parents"] = parents
+        # All models, as for the weights; the best of them is the first, where the search begins.
+        layers["space"]["parents"] = list(spec["models"])
     stages = {WEIGHTS: [weights], PATHS: [layers], BOTH: [weights, layers]}[way]
     for stage, share in zip(stages, [0.6, 0.4] if way == BOTH else [1.0], strict=True):
         # All of it, so that none gets by on less than another.

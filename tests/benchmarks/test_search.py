@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 import yaml
+from lm_eval.tasks import TaskManager
 
 from benchmarks.process import LineProcess, descendants_cpu_seconds
-from benchmarks.search import SPEC, job_spec
+from benchmarks.search_demo import SPEC, job_spec
 from benchmarks.search_runs import (
     CUVEE,
     CUVEE_ACCURACY,
     PEER,
     PEER_BATCH_1,
+    PEER_LIKELIHOOD,
     Candidate,
     Judgement,
     Run,
@@ -25,9 +27,11 @@ from benchmarks.search_runs import (
     read,
     write,
 )
-from benchmarks.search_task import NAME, TASK, process_results, write_task
+from benchmarks.search_task import NAMES, TASK, generated_results, write_tasks
+from evaluators.cards import EXACT_MATCH, TARGET_BITS_PER_CHAR
 from evaluators.lm_eval_bridge import LmEvalTask, load_lm_eval_task
-from evaluators.task import SPLITS
+from evaluators.target_likelihood import TargetLikelihood
+from evaluators.task import SPLITS, Likelihood
 from search.spec import SearchSpec
 
 TARGET = 0.6
@@ -104,6 +108,7 @@ def test_ratios_are_over_seeds_that_both_have() -> None:
     assert found["token_ratio"] == pytest.approx(0.25)
     assert ratios(runs, PEER_BATCH_1) is None
     assert ratios(runs, PEER, own=CUVEE_ACCURACY) is None
+    assert ratios(runs, PEER_LIKELIHOOD) is None
     other = [*runs, run(CUVEE_ACCURACY, 1, 25.0, 300)]
     by_accuracy = ratios(other, PEER, own=CUVEE_ACCURACY)
     assert by_accuracy is not None
@@ -131,8 +136,8 @@ def test_tokens_in_flight_are_counted_whole() -> None:
 
 
 def test_the_peer_is_asked_the_items_of_the_job(tmp_path: Path) -> None:
-    write_task(tmp_path)
-    task = load_lm_eval_task(NAME, tmp_path)
+    write_tasks(tmp_path)
+    task = load_lm_eval_task(NAMES[EXACT_MATCH], tmp_path)
     assert isinstance(task, LmEvalTask)
     ours = {(one.prompt, one.reference) for one in TASK.items("search")}
     theirs = [(one.prompt, one.reference) for split in SPLITS for one in task.items(split)]
@@ -141,13 +146,27 @@ def test_the_peer_is_asked_the_items_of_the_job(tmp_path: Path) -> None:
     assert task.generation == TASK.generation
 
 
+def test_the_peer_is_asked_for_the_likelihood_of_the_jobs_solutions(tmp_path: Path) -> None:
+    write_tasks(tmp_path)
+    name, metric = NAMES[TARGET_BITS_PER_CHAR], TARGET_BITS_PER_CHAR
+    task = TaskManager(include_path=str(tmp_path), include_defaults=False).load(name)["tasks"][name]
+    task.build_all_requests(rank=0, world_size=1)
+    own = TargetLikelihood(TASK)
+    items = own.items("search")
+    assert [one.args for one in task.instances] == [own.texts(item)[0] for item in items]
+    for number, (instance, item) in enumerate(zip(task.instances, items, strict=True)):
+        log = -0.1 * number
+        expected = own.judge(item, [Likelihood(log, greedy=False)]).value
+        assert task.process_results(instance.doc, [(log, False)]) == {metric: expected}
+
+
 def test_the_peers_answers_are_scored_as_the_jobs() -> None:
     item = TASK.items("search")[0]
-    doc = {"prompt": item.prompt, "reference": item.reference}
+    doc = {"prompt": item.prompt, "reference": item.reference, "solution": item.solution}
     assert item.solution
-    assert process_results(doc, [item.solution]) == {"exact_match": 1.0}
+    assert generated_results(doc, [item.solution]) == {EXACT_MATCH: 1.0}
     # A right number in another language is none.
-    assert process_results(doc, [f" The answer is {item.reference}."]) == {"exact_match": 0.0}
+    assert generated_results(doc, [f" The answer is {item.reference}."]) == {EXACT_MATCH: 0.0}
 
 
 def test_the_job_is_the_demos() -> None:

@@ -16,7 +16,7 @@ def test_every_way_has_the_same_trials(way: str) -> None:
     assert spec.seed == 3
 
 
-def test_paths_alone_lead_through_parents_and_afterwards_through_the_best_child() -> None:
+def test_paths_alone_lead_through_all_models_and_afterwards_through_the_best_child() -> None:
     parents = {way: job_spec(way, 1, 10)["stages"][-1]["space"]["parents"] for way in (PATHS, BOTH)}
-    assert parents == {PATHS: ["maths", "ja"], BOTH: ["weights.best", "maths", "ja"]}
+    assert parents == {PATHS: ["base", "maths", "ja"], BOTH: ["weights.best", "maths", "ja"]}
     assert len(job_spec(WEIGHTS, 1, 10)["stages"]) == 1
