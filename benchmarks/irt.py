@@ -21,7 +21,8 @@ from rich.table import Table
 from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
-from benchmarks.racing import ROOT, Figures, demo_spec, search_demo
+from benchmarks.racing import Figures, demo_spec, search_demo
+from benchmarks.search_demo import ROOT
 from search.allocation_spec import AnchorsAllocation
 from search.item_response.calibrating import calibrate
 from search.item_response.design import Design, Scores

@@ -18,15 +18,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-import zoo
+from benchmarks.search_demo import ROOT, demo
 from search.spec import RacingAllocation
 from service.cli.local_service import local_service
 from service.cli.watching import follow_to_success
 from service.client import Client
 from service.jobs.schemas import JobDetail
 
-ROOT = Path(zoo.__file__).parent.parent
-SPEC = ROOT / "examples" / "japanese-maths.yaml"
 WAYS = ["full", "racing"]
 
 
@@ -103,7 +101,7 @@ def _read(path: Path | None) -> list[Figures]:
 
 def demo_spec(seed: int, trials: int, allocation: dict[str, Any]) -> dict[str, Any]:
     """The demo's search with another seed, number of trials and allocation."""
-    spec: dict[str, Any] = yaml.safe_load(SPEC.read_text(encoding="utf-8"))
+    spec = demo()
     spec |= {"name": f"{allocation['kind']}-{seed}", "seed": seed, "allocation": allocation}
     spec["stages"][0]["budget"]["trials"] = trials
     # The winner alone is of interest here.

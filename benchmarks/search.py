@@ -19,7 +19,7 @@ from rich.table import Table
 from transformers import AutoTokenizer
 
 from benchmarks.search_by_cuvee import search_by_cuvee
-from benchmarks.search_by_peer import Peer
+from benchmarks.search_by_peer import PeerSearches
 from benchmarks.search_demo import ROOT, demo
 from benchmarks.search_runs import (
     CUVEE,
@@ -82,7 +82,7 @@ def main() -> None:
     options = parser.parse_args()
     runs = read(options.json) if options.json else []
     judge = Judge()
-    peer = Peer(options)
+    peer = PeerSearches(options)
     for seed in options.seeds:
         for way in options.ways:
             judgement = Judgement(judge.accuracy, TARGET)

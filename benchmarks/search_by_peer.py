@@ -23,8 +23,8 @@ from evaluators.cards import EXACT_MATCH, TARGET_BITS_PER_CHAR
 from merging.checkpoint import inspect_checkpoint
 
 
-class Peer:
-    """mergekit-evolve's search in a process; while a candidate is judged it waits.
+class PeerSearches:
+    """Searches in processes that wait while a candidate is judged.
 
     How children are scored soonest is tried with the first seed of a way, and holds for the others.
     """

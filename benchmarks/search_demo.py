@@ -1,4 +1,4 @@
-"""The demo's search as both are asked it."""
+"""The demo's spec, and its search as `benchmarks.search` asks it."""
 
 from __future__ import annotations
 

@@ -18,7 +18,8 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.racing import ROOT, run_job
+from benchmarks.racing import run_job
+from benchmarks.search_demo import ROOT
 from evaluators.intervals import mcnemar
 from service.cli.local_service import local_service
 from service.client import Client
