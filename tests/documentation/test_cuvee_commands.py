@@ -133,7 +133,8 @@ def _(there: Examples, command: Command) -> None:
 
 @runs("workers")
 def _(there: Examples, command: Command) -> None:
-    assert "worker-0" in there.run(command)
+    # Its number is higher once one was replaced, after a job that was cancelled, say.
+    assert re.search(r"worker-\d", there.run(command))
 
 
 @runs("export")
